@@ -1,0 +1,131 @@
+//! What modules tell edges ([`Delivery`], [`Attachment`]), clients ([`Event`]) and each other ([`Fact`]).
+
+use postcard_schema::Schema;
+use postcard_schema::schema::NamedType;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Identity, SessionId};
+
+/// Something pushed to clients, such as `message.new`.
+pub trait Event: Serialize + Schema {
+    /// Its name in the client protocol.
+    const NAME: &'static str;
+}
+
+/// Something that happened and that other modules may care about. Told once, best effort: whoever must not miss it
+/// needs a call instead.
+pub trait Fact: Serialize + serde::de::DeserializeOwned + Schema + Send + 'static {
+    /// The service that owns the fact.
+    const SERVICE: &'static str;
+    /// Its name, a token of a subject.
+    const NAME: &'static str;
+
+    /// The number that ends its subject: whom or what it is about.
+    fn about(&self) -> u64;
+}
+
+/// For discovery, tests and tools: an event or fact without its Rust type.
+#[derive(Debug, Clone, Copy)]
+pub struct EventSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Its body.
+    pub schema: &'static NamedType,
+    /// The JSON of a postcard body.
+    pub to_json: fn(&[u8]) -> Result<String, Error>,
+}
+
+/// What travels on `natter.deliver.…`.
+///
+/// An event carries both encodings of its body, made once by whoever knows its type. So an edge frames it without
+/// knowing any type, and another team's service can push events of its own with no edge release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub enum Delivery {
+    /// Push an event to every session that the subject addresses.
+    Event {
+        /// Its name in the client protocol.
+        name: String,
+        /// Its body in JSON.
+        #[serde(with = "serde_bytes")]
+        json: Vec<u8>,
+        /// Its body in postcard.
+        #[serde(with = "serde_bytes")]
+        postcard: Vec<u8>,
+    },
+    /// End sessions of the user that the subject addresses.
+    Close {
+        /// Only this one; all of them when absent.
+        only: Option<SessionId>,
+        /// But not this one.
+        except: Option<SessionId>,
+        /// Why, as a word for programs.
+        code: String,
+        /// Why, in words.
+        message: String,
+    },
+}
+
+impl Delivery {
+    /// The delivery of `event`.
+    ///
+    /// # Errors
+    /// [`crate::Code::Internal`] if the type can't be encoded, which a test of the contract rules out.
+    pub fn event<E: Event>(event: &E) -> Result<Self, Error> {
+        Ok(Self::Event {
+            name: E::NAME.to_owned(),
+            json: crate::ContentType::Json.encode(event)?,
+            postcard: crate::ContentType::Postcard.encode(event)?,
+        })
+    }
+}
+
+/// What the user module gives an edge when somebody signs in on a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Attachment {
+    /// Who signed in.
+    pub identity: Identity,
+    /// Proves it to every module: the bytes of a signed passport.
+    #[serde(with = "serde_bytes")]
+    pub passport: Vec<u8>,
+    /// How long the passport is good, in milliseconds from now. The edge renews it well before (`user.renew`).
+    pub valid_for_ms: u32,
+}
+
+/// Declares the events of a service: gives each type its name, and lists them.
+#[macro_export]
+macro_rules! events {
+    ($($name:literal: $event:ty),* $(,)?) => {
+        $(impl $crate::Event for $event {
+            const NAME: &'static str = $name;
+        })*
+
+        /// The events that this service pushes to clients.
+        pub const EVENTS: &[$crate::delivery::EventSpec] = &[$($crate::delivery::EventSpec {
+            name: $name,
+            schema: <$event as postcard_schema::Schema>::SCHEMA,
+            to_json: $crate::service::to_json::<$event>,
+        }),*];
+    };
+}
+
+/// Declares the facts of a service: gives each type its name and what it is about, and lists them.
+#[macro_export]
+macro_rules! facts {
+    ($service:ty { $($name:literal: $fact:ty, about $field:ident),* $(,)? }) => {
+        $(impl $crate::Fact for $fact {
+            const SERVICE: &'static str = <$service as $crate::Service>::NAME;
+            const NAME: &'static str = $name;
+
+            fn about(&self) -> u64 {
+                self.$field.get()
+            }
+        })*
+
+        /// The facts that this service tells other modules.
+        pub const FACTS: &[$crate::delivery::EventSpec] = &[$($crate::delivery::EventSpec {
+            name: $name,
+            schema: <$fact as postcard_schema::Schema>::SCHEMA,
+            to_json: $crate::service::to_json::<$fact>,
+        }),*];
+    };
+}

@@ -1,0 +1,204 @@
+//! Who may publish and subscribe what, derived from the declarations. Deny by default: what is not here is refused.
+//!
+//! `infra/nats` writes these lists into the server's configuration, so that they can't drift from the contract.
+
+use std::collections::BTreeSet;
+
+use crate::subject::{self, Subject};
+use crate::{Exposure, Method, ServiceSpec, user};
+
+/// Whoever holds a credential of the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// Every edge.
+    Edge,
+    /// A module: every copy of this service.
+    Service(&'static str),
+    /// A person at the NATS CLI, or the `natter` tool.
+    Operator,
+}
+
+impl Holder {
+    /// Every holder, edges first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let services = crate::SERVICES.iter().map(|service| Self::Service(service.name));
+        [Self::Edge].into_iter().chain(services).chain([Self::Operator])
+    }
+
+    /// Its name: of its credential, and in its inbox prefix.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Service(name) => name,
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The holder called `name`.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::all().find(|holder| holder.name() == name)
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn permissions(self) -> Permissions {
+        match self {
+            Self::Edge => edge(),
+            Self::Service(name) => crate::find_service(name).map(service).unwrap_or_default(),
+            Self::Operator => operator(),
+        }
+    }
+}
+
+/// The methods that edges call on their own account.
+pub const EDGE_CALLS: &[crate::MethodSpec] = &[user::Renew::SPEC, user::ReportSessions::SPEC];
+
+/// What a credential allows, in the patterns of a NATS configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Subjects it may publish on.
+    pub publish: BTreeSet<String>,
+    /// Subjects it may subscribe to, with the queue group after a space where only that one is allowed.
+    pub subscribe: BTreeSet<String>,
+}
+
+impl Permissions {
+    fn publish(&mut self, subject: Subject) {
+        self.publish.insert(subject.into_inner());
+    }
+
+    fn subscribe(&mut self, subject: Subject) {
+        self.subscribe.insert(subject.into_inner());
+    }
+
+    fn subscribe_as(&mut self, subject: &Subject, queue: &str) {
+        self.subscribe.insert(format!("{subject} {queue}"));
+    }
+
+    /// Whether `subject` may be published on.
+    #[must_use]
+    pub fn may_publish(&self, subject: &Subject) -> bool {
+        self.publish.iter().any(|pattern| matches(pattern, subject.as_str()))
+    }
+}
+
+/// Whether a NATS pattern covers a subject without wildcards.
+fn matches(pattern: &str, subject: &str) -> bool {
+    let mut subject = subject.split('.');
+    for token in pattern.split('.') {
+        match (token, subject.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (token, Some(given)) if token == given => {}
+            _ => return false,
+        }
+    }
+    subject.next().is_none()
+}
+
+fn edge() -> Permissions {
+    let mut may = Permissions::default();
+    may.publish(subject::exposed(Exposure::Client));
+    for method in EDGE_CALLS {
+        may.publish(subject::method(Exposure::Internal, method));
+    }
+    may.subscribe(subject::deliveries());
+    may.subscribe.insert("natter.edge.>".to_owned());
+    may.subscribe(subject::inbox(Holder::Edge.name()));
+    may
+}
+
+fn service(service: &'static ServiceSpec) -> Permissions {
+    let mut may = Permissions::default();
+    for method in service.calls {
+        may.publish(subject::method(Exposure::Internal, method));
+    }
+    may.publish(subject::facts_of(service.name));
+    if !service.events.is_empty() {
+        may.publish(subject::deliveries_to_users());
+    }
+    for holder in callers_of(service) {
+        may.publish(subject::inbox(holder));
+    }
+    for exposure in [Exposure::Client, Exposure::Admin, Exposure::Internal] {
+        if service.methods.iter().any(|method| method.exposures.contains(&exposure)) {
+            may.subscribe_as(&subject::methods(exposure, service), service.name);
+        }
+    }
+    for (owner, fact) in service.hears {
+        may.subscribe_as(&subject::facts(owner, fact), service.name);
+    }
+    for question in subject::Discovery::ALL {
+        for subject in subject::discovery(question, service.name, "*") {
+            may.subscribe(subject);
+        }
+    }
+    may.subscribe(subject::inbox(service.name));
+    may
+}
+
+/// Everyone who may await a reply of `service`.
+fn callers_of(service: &ServiceSpec) -> BTreeSet<&'static str> {
+    let calls_it = |calls: &[crate::MethodSpec]| calls.iter().any(|method| method.service == service.name);
+    let mut callers: BTreeSet<_> =
+        crate::SERVICES.iter().filter(|other| calls_it(other.calls)).map(|other| other.name).collect();
+    let serves_clients = service.methods.iter().any(|method| method.exposures.contains(&Exposure::Client));
+    if serves_clients || calls_it(EDGE_CALLS) {
+        callers.insert(Holder::Edge.name());
+    }
+    callers.insert(Holder::Operator.name());
+    callers
+}
+
+fn operator() -> Permissions {
+    let mut may = Permissions::default();
+    may.publish(subject::exposed(Exposure::Client));
+    may.publish(subject::exposed(Exposure::Admin));
+    may.publish(subject::discovery_all());
+    may.subscribe(subject::everything());
+    may.subscribe(subject::inbox(Holder::Operator.name()));
+    may
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cover_what_nats_says_they_do() {
+        assert!(matches("natter.client.>", "natter.client.user.v1.login"));
+        assert!(matches("natter.deliver.user.*", "natter.deliver.user.7"));
+        assert!(!matches("natter.client.>", "natter.client"));
+        assert!(!matches("natter.deliver.user.*", "natter.deliver.user.7.8"));
+        assert!(!matches("natter.deliver.user.*", "natter.deliver.group.7"));
+    }
+
+    #[test]
+    fn only_edges_and_operators_speak_for_clients() {
+        let call = subject::client_call("friend.list").unwrap();
+        for holder in Holder::all() {
+            let expected = matches!(holder, Holder::Edge | Holder::Operator);
+            assert_eq!(holder.permissions().may_publish(&call), expected, "{holder:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_reads_another_roles_replies() {
+        for holder in Holder::all() {
+            for other in Holder::all().filter(|other| *other != holder) {
+                let inbox = subject::inbox(other.name()).into_inner();
+                assert!(!holder.permissions().subscribe.contains(&inbox), "{holder:?} reads {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_edge_overhears_deliveries_among_the_parts() {
+        for holder in Holder::all() {
+            let hears = holder.permissions().subscribe.contains(subject::deliveries().as_str());
+            assert_eq!(hears, holder == Holder::Edge, "{holder:?}");
+        }
+    }
+}

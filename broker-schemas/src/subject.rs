@@ -1,0 +1,257 @@
+//! Every subject of the platform is built here, and nowhere else.
+//!
+//! Ids come last, and every token is of `A-Z a-z 0-9 _ -`.
+
+use std::fmt;
+
+use crate::{EdgeId, Error, Exposure, GroupId, MethodSpec, ServiceSpec, UserId};
+
+/// A subject to publish on or to subscribe to. Only this module makes one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(String);
+
+impl Subject {
+    /// The subject as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The longest name of a service or method, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// Whether `text` can be one token of a subject.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// `natter.<exposure>.<service>.v<N>.<method>`: where a method is called.
+#[must_use]
+pub fn method(exposure: Exposure, method: &MethodSpec) -> Subject {
+    Subject(format!("natter.{}.{}.v{}.{}", exposure.token(), method.service, method.version, method.name))
+}
+
+/// `natter.<exposure>.<service>.v<N>.*`: all methods of a service.
+#[must_use]
+pub fn methods(exposure: Exposure, service: &ServiceSpec) -> Subject {
+    Subject(format!("natter.{}.{}.v{}.*", exposure.token(), service.name, service.version))
+}
+
+/// `natter.<exposure>.>`: everything with this exposure.
+#[must_use]
+pub fn exposed(exposure: Exposure) -> Subject {
+    Subject(format!("natter.{}.>", exposure.token()))
+}
+
+/// Where a client's call goes: `"friend.list"` to `natter.client.friend.v1.list`, and `"friend.v2.list"` to version 2.
+///
+/// The edge has no list of methods; this rule is all it knows.
+///
+/// # Errors
+/// [`crate::Code::Invalid`] when `call` isn't of that form.
+pub fn client_call(call: &str) -> Result<Subject, Error> {
+    let refuse = || Error::invalid(r#"call: expected "service.method" or "service.v2.method""#);
+    let (service, rest) = call.split_once('.').ok_or_else(refuse)?;
+    let (version, method) = rest.split_once('.').unwrap_or(("v1", rest));
+    let number = version.strip_prefix('v').ok_or_else(refuse)?;
+    let canonical = number.parse::<u16>().is_ok_and(|parsed| parsed.to_string() == number);
+    let good = |name: &str| is_token(name) && name.len() <= MAX_NAME;
+    if canonical && good(service) && good(method) {
+        Ok(Subject(format!("natter.client.{service}.{version}.{method}")))
+    } else {
+        Err(refuse())
+    }
+}
+
+/// `natter.event.<service>.v1.<fact>.<id>`: one fact about one thing.
+#[must_use]
+pub fn fact(service: &str, fact: &str, about: u64) -> Subject {
+    Subject(format!("natter.event.{service}.v1.{fact}.{about}"))
+}
+
+/// `natter.event.<service>.v1.<fact>.*`: that fact, about anything.
+#[must_use]
+pub fn facts(service: &str, fact: &str) -> Subject {
+    Subject(format!("natter.event.{service}.v1.{fact}.*"))
+}
+
+/// `natter.event.<service>.>`: every fact of a service.
+#[must_use]
+pub fn facts_of(service: &str) -> Subject {
+    Subject(format!("natter.event.{service}.>"))
+}
+
+/// To whom a delivery goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Every session of a user.
+    User(UserId),
+    /// Every session of the members of a group.
+    Group(GroupId),
+    /// Every session.
+    Everyone,
+}
+
+/// `natter.deliver.user.<user>`, `natter.deliver.group.<group>` or `natter.deliver.everyone`.
+#[must_use]
+pub fn deliver(audience: Audience) -> Subject {
+    Subject(match audience {
+        Audience::User(user) => format!("natter.deliver.user.{user}"),
+        Audience::Group(group) => format!("natter.deliver.group.{group}"),
+        Audience::Everyone => "natter.deliver.everyone".to_owned(),
+    })
+}
+
+/// `natter.deliver.user.*`: deliveries to any user.
+#[must_use]
+pub fn deliveries_to_users() -> Subject {
+    Subject("natter.deliver.user.*".to_owned())
+}
+
+/// `natter.deliver.>`: every delivery.
+#[must_use]
+pub fn deliveries() -> Subject {
+    Subject("natter.deliver.>".to_owned())
+}
+
+/// `natter.edge.<edge>.>`: control of one edge.
+#[must_use]
+pub fn edge(edge: &EdgeId) -> Subject {
+    Subject(format!("natter.edge.{edge}.>"))
+}
+
+/// `natter.>`: everything of the platform.
+#[must_use]
+pub fn everything() -> Subject {
+    Subject("natter.>".to_owned())
+}
+
+/// `_INBOX.<role>`: the prefix of the subjects on which a role receives its replies.
+#[must_use]
+pub fn inbox_prefix(role: &str) -> String {
+    format!("_INBOX.{role}")
+}
+
+/// `_INBOX.<role>.>`: the replies of one role.
+#[must_use]
+pub fn inbox(role: &str) -> Subject {
+    Subject(format!("_INBOX.{role}.>"))
+}
+
+/// A question of the NATS service API (ADR-32).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Discovery {
+    /// Who is there?
+    Ping,
+    /// What do you serve?
+    Info,
+    /// How is it going?
+    Stats,
+}
+
+impl Discovery {
+    /// Every question.
+    pub const ALL: [Self; 3] = [Self::Ping, Self::Info, Self::Stats];
+
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Ping => "PING",
+            Self::Info => "INFO",
+            Self::Stats => "STATS",
+        }
+    }
+}
+
+/// The three subjects on which one copy of a service answers a question: to all, to the service, to the copy.
+#[must_use]
+pub fn discovery(question: Discovery, service: &str, copy: &str) -> [Subject; 3] {
+    let verb = question.verb();
+    [format!("$SRV.{verb}"), format!("$SRV.{verb}.{service}"), format!("$SRV.{verb}.{service}.{copy}")].map(Subject)
+}
+
+/// `$SRV.>`: every question.
+#[must_use]
+pub fn discovery_all() -> Subject {
+    Subject("$SRV.>".to_owned())
+}
+
+/// What `subject` addresses, for people who look at traffic.
+#[derive(Debug, Clone, Copy)]
+pub enum Addressed {
+    /// A request of this method.
+    Request(&'static MethodSpec),
+    /// A [`crate::Delivery`].
+    Delivery,
+    /// This fact.
+    Fact(&'static crate::delivery::EventSpec),
+}
+
+/// Finds what travels on `subject`.
+#[must_use]
+pub fn parse(subject: &str) -> Option<Addressed> {
+    let mut tokens = subject.split('.');
+    if tokens.next() != Some("natter") {
+        return None;
+    }
+    match tokens.next()? {
+        "deliver" => Some(Addressed::Delivery),
+        "event" => {
+            let service = crate::find_service(tokens.next()?)?;
+            let name = tokens.nth(1)?;
+            service.facts.iter().find(|fact| fact.name == name).map(Addressed::Fact)
+        }
+        _ => {
+            let service = crate::find_service(tokens.next()?)?;
+            let version: u16 = tokens.next()?.strip_prefix('v')?.parse().ok()?;
+            let name = tokens.next()?;
+            let found = service.methods.iter().find(|method| method.name == name && method.version == version);
+            found.map(Addressed::Request)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_call_finds_its_subject() {
+        assert_eq!(client_call("friend.list").unwrap().as_str(), "natter.client.friend.v1.list");
+        assert_eq!(client_call("weather.v2.ask").unwrap().as_str(), "natter.client.weather.v2.ask");
+    }
+
+    #[test]
+    fn a_call_cannot_reach_outside_the_client_subjects() {
+        let long = "a".repeat(MAX_NAME + 1);
+        let bad = ["", "friend", "friend.", ".list", "friend.*", "friend.>", "a.b.c.d", "friend.v1.li st", "friend.x.y"];
+        for call in bad.into_iter().chain(["friend.v01.list", "friend.v99999.list", "a\r\nb.c", "$SRV.PING", &long]) {
+            assert!(client_call(call).is_err(), "{call}");
+        }
+    }
+
+    #[test]
+    fn every_method_is_found_again_by_its_subject() {
+        for service in crate::SERVICES {
+            for spec in service.methods {
+                for exposure in spec.exposures {
+                    let found = parse(method(*exposure, spec).as_str());
+                    assert!(matches!(found, Some(Addressed::Request(method)) if method.name == spec.name));
+                }
+            }
+        }
+    }
+}

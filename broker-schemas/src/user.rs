@@ -1,0 +1,250 @@
+//! Accounts, sign-in, sessions and presence.
+
+use postcard_schema::Schema;
+use serde::{Deserialize, Serialize};
+
+use crate::caller::{Anyone, Part, SignedIn};
+use crate::{
+    Done, EdgeId, Fetched, List, SessionId, Text, Timestamp, UserId, events, facts, friend, message, service,
+};
+
+/// Room for a name on the wire, in bytes. The user module's rule is narrower and says so.
+pub const NAME_BYTES: usize = 128;
+/// Room for a display name, in bytes.
+pub const DISPLAY_NAME_BYTES: usize = 256;
+/// Room for a password, in bytes: 128 characters of UTF-8.
+pub const PASSWORD_BYTES: usize = 512;
+/// How many users one [`Lookup`] may name.
+pub const LOOKUP_MAX: usize = 1_024;
+/// How many closed sessions one [`ReportSessions`] may name.
+pub const REPORT_MAX: usize = 1_024;
+
+service! {
+    /// Accounts, sign-in, sessions and presence.
+    User = "user" version 1,
+    calls: [friend::ListFriends, friend::ForgetUser, message::ListConversations, message::ForgetUser],
+    hears: [];
+
+    /// Makes an account. The name is unique whatever the case of its letters.
+    "register": Register => Registered { by: Anyone, on: [Client], repeat: Once, deadline_ms: 5_000 }
+
+    /// Signs in with name and password, and fetches what a client shows first.
+    "login": Login => Session { by: Anyone, on: [Client], repeat: Once, deadline_ms: 5_000 }
+
+    /// Signs in again with the token of an earlier sign-in, which it replaces.
+    "resume": Resume => Session { by: Anyone, on: [Client], repeat: Once, deadline_ms: 5_000 }
+
+    /// Ends this session; its token is void.
+    "logout": Logout => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// Sets a new password and ends every other session of the user.
+    "change_password": ChangePassword => Done { by: SignedIn, on: [Client], repeat: Once, deadline_ms: 5_000 }
+
+    /// Deletes the account for good: its sessions end, its friends learn of it, its name is free again.
+    "delete_account": DeleteAccount => Done { by: SignedIn, on: [Client], repeat: Once, deadline_ms: 5_000 }
+
+    /// Sets the name that others see.
+    "set_display_name": SetDisplayName => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// What everyone may know of a user; of oneself when no user is named.
+    "profile": GetProfile => Profile { by: SignedIn, on: [Client], repeat: Read, deadline_ms: 5_000 }
+
+    /// Finds a user by the whole name, whatever the case of its letters.
+    "find": Find => Profile { by: SignedIn, on: [Client], repeat: Read, deadline_ms: 5_000 }
+
+    /// Profiles of many users at once; those that don't exist are left out.
+    "lookup": Lookup => Profiles { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
+
+    /// A new passport for a session that is still open. The passport may have expired; the session counts.
+    "renew": Renew => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// An edge says that it lives and which sessions closed on it. An edge that stays silent loses its sessions.
+    "report_sessions": ReportSessions => Reported { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+}
+
+/// See [`User`]'s `register`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// 2 to 32 of `A-Z a-z 0-9 _ . -`, beginning with a letter or digit.
+    pub name: Text<NAME_BYTES>,
+    /// 8 to 128 characters, not a common one.
+    pub password: Text<PASSWORD_BYTES>,
+    /// What others see, 1 to 64 characters; the name when absent.
+    pub display_name: Option<Text<DISPLAY_NAME_BYTES>>,
+}
+
+/// A new account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Registered {
+    /// Its id, for good.
+    pub user: UserId,
+}
+
+/// See [`User`]'s `login`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The account's name, whatever the case of its letters.
+    pub name: Text<NAME_BYTES>,
+    /// Its password.
+    pub password: Text<PASSWORD_BYTES>,
+    /// What the user calls this device.
+    pub device: Option<Text<128>>,
+}
+
+/// See [`User`]'s `resume`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// The token of the last sign-in.
+    pub token: Text<128>,
+}
+
+/// An open session, and what a client shows first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Session {
+    /// Who is signed in.
+    pub user: UserId,
+    /// The account's name, as it was registered.
+    pub name: String,
+    /// What others see.
+    pub display_name: String,
+    /// This sign-in.
+    pub session: SessionId,
+    /// Opens the session again on another connection (`user.resume`), once. Keep it secret.
+    pub token: String,
+    /// When the token is void.
+    pub expires_at: Timestamp,
+    /// The user's friends.
+    pub friends: Fetched<Vec<friend::FriendEntry>>,
+    /// The user's conversations, and up to where each was read.
+    pub unread: Fetched<Vec<message::ConversationEntry>>,
+}
+
+/// See [`User`]'s `logout`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Logout {}
+
+/// See [`User`]'s `change_password`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The present password.
+    pub old: Text<PASSWORD_BYTES>,
+    /// The new one, by the rules of [`Register`].
+    pub new: Text<PASSWORD_BYTES>,
+}
+
+/// See [`User`]'s `delete_account`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteAccount {
+    /// The password, again.
+    pub password: Text<PASSWORD_BYTES>,
+}
+
+/// See [`User`]'s `set_display_name`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetDisplayName {
+    /// 1 to 64 characters, none of them a control character.
+    pub display_name: Text<DISPLAY_NAME_BYTES>,
+}
+
+/// See [`User`]'s `profile`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct GetProfile {
+    /// Whose; one's own when absent.
+    pub user: Option<UserId>,
+}
+
+/// See [`User`]'s `find`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Find {
+    /// The whole name.
+    pub name: Text<NAME_BYTES>,
+}
+
+/// What everyone may know of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Profile {
+    /// The user.
+    pub user: UserId,
+    /// The account's name, as it was registered.
+    pub name: String,
+    /// What others see.
+    pub display_name: String,
+    /// Whether a session of the user is open now.
+    pub online: bool,
+}
+
+/// See [`User`]'s `lookup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Lookup {
+    /// Which users.
+    pub users: List<UserId, LOOKUP_MAX>,
+}
+
+/// Profiles, in no particular order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Profiles {
+    /// Those of the users that exist.
+    pub profiles: Vec<Profile>,
+}
+
+/// See [`User`]'s `renew`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// The passport that the edge holds.
+    pub passport: List<u8, 512>,
+}
+
+/// See [`User`]'s `report_sessions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportSessions {
+    /// Which edge.
+    pub edge: EdgeId,
+    /// The sessions whose connection closed since the last report that was answered.
+    pub closed: List<SessionId, REPORT_MAX>,
+    /// How many sessions are open on the edge now.
+    pub open: u32,
+}
+
+/// What the user module made of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Reported {
+    /// The user module had given the edge up and counted its sessions as closed: the edge renews each of them, which
+    /// counts it as open again.
+    pub renew_all: bool,
+}
+
+/// Pushed to friends and conversation partners of a user who deleted the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Deleted {
+    /// Who is gone.
+    pub user: UserId,
+}
+
+events! {
+    "user.deleted": Deleted,
+}
+
+/// The first session of a user opened, or the last one closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct PresenceChanged {
+    /// Whose.
+    pub user: UserId,
+    /// Whether a session is open now.
+    pub online: bool,
+}
+
+facts! { User {
+    "presence": PresenceChanged, about user,
+}}

@@ -1,0 +1,1 @@
+//! Bridges client sockets to the bus.

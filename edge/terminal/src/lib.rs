@@ -1,0 +1,1 @@
+//! Natter in a terminal.

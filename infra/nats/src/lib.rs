@@ -1,0 +1,1 @@
+//! The NATS server of a Natter installation: credentials, permissions, configuration, child process.

@@ -1,0 +1,1 @@
+//! One program for all of Natter: serve, chat, call, and tools for operators.

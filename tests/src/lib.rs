@@ -1,0 +1,1 @@
+//! What crosses a process: end to end, faults, load.
