@@ -1,5 +1,9 @@
 //! The list of everything that travels, and a walk through what it is made of.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
+pub(crate) mod examples;
+
 use broker_schemas::caller::Passport;
 use broker_schemas::delivery::Attachment;
 use broker_schemas::{Delivery, SERVICES};
