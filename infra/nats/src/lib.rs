@@ -1,1 +1,14 @@
 //! The NATS server of a Natter installation: credentials, permissions, configuration, child process.
+//!
+//! A [`Bus`] is the directory that holds them; a [`Server`] is the child process that runs on it. An installation with
+//! a NATS server of its own uses the first without the second: its configuration includes `accounts.conf`.
+
+mod bus;
+mod config;
+mod file;
+mod passport;
+mod server;
+
+pub use bus::{Bus, Options};
+pub use passport::{PassportKey, load_public_keys};
+pub use server::{Server, find};
