@@ -82,7 +82,11 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                if text.len() <= MAX { Ok(Text(text.to_owned())) } else { Err(E::custom(too_long(MAX, text.len()))) }
+                if text.len() <= MAX {
+                    Ok(Text(text.to_owned()))
+                } else {
+                    Err(E::custom(too_long(MAX, text.len())))
+                }
             }
         }
 

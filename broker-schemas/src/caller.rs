@@ -170,7 +170,10 @@ mod tests {
     #[test]
     fn only_an_operator_is_admitted_as_one() {
         assert_eq!(Operator::admit(None).unwrap_err().code, crate::Code::Unauthenticated);
-        assert_eq!(Operator::admit(Some(identity(vec![Role::Auditor]))).unwrap_err().code, crate::Code::Forbidden);
+        assert_eq!(
+            Operator::admit(Some(identity(vec![Role::Auditor]))).unwrap_err().code,
+            crate::Code::Forbidden
+        );
         assert!(Operator::admit(Some(identity(vec![Role::Operator]))).is_ok());
     }
 }

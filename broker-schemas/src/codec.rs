@@ -56,10 +56,13 @@ impl ContentType {
         match self {
             Self::Postcard => match postcard::take_from_bytes(bytes) {
                 Ok((value, [])) => Ok(value),
-                Ok((_, rest)) => {
-                    Err(Error::invalid(format!("body: {} bytes too many after the postcard value", rest.len())))
+                Ok((_, rest)) => Err(Error::invalid(format!(
+                    "body: {} bytes too many after the postcard value",
+                    rest.len()
+                ))),
+                Err(error) => {
+                    Err(Error::invalid(format!("body: not the postcard of this method's request: {error}")))
                 }
-                Err(error) => Err(Error::invalid(format!("body: not the postcard of this method's request: {error}"))),
             },
             Self::Json => {
                 let bytes = if bytes.is_empty() { b"{}" } else { bytes };
@@ -83,8 +86,11 @@ mod tests {
 
     #[test]
     fn trailing_bytes_are_refused_in_both_codecs() {
-        let request =
-            Register { name: "alice".try_into().unwrap(), password: "p".try_into().unwrap(), display_name: None };
+        let request = Register {
+            name: "alice".try_into().unwrap(),
+            password: "p".try_into().unwrap(),
+            display_name: None,
+        };
         for codec in [ContentType::Postcard, ContentType::Json] {
             let mut bytes = codec.encode(&request).unwrap();
             assert_eq!(codec.decode::<Register>(&bytes).unwrap(), request);

@@ -246,7 +246,9 @@ impl<'de> Deserialize<'de> for Conversation {
             crate::Text::<64>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
         } else {
             match Wire::deserialize(deserializer)? {
-                Wire::Direct(a, b) if a >= b => Err(de::Error::custom("a conversation names the smaller id first")),
+                Wire::Direct(a, b) if a >= b => {
+                    Err(de::Error::custom("a conversation names the smaller id first"))
+                }
                 wire => Ok(Self(wire)),
             }
         }
@@ -278,7 +280,9 @@ mod tests {
 
     #[test]
     fn only_the_canonical_name_of_a_conversation_is_read() {
-        for bad in ["u7-u3", "u3-u3", "u03-u7", "u+3-u7", "u0-u1", "g0", "g01", "g", "", "3-7", "u3-u7 ", "u3-7"] {
+        for bad in
+            ["u7-u3", "u3-u3", "u03-u7", "u+3-u7", "u0-u1", "g0", "g01", "g", "", "3-7", "u3-u7 ", "u3-7"]
+        {
             assert!(bad.parse::<Conversation>().is_err(), "{bad}");
         }
     }

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::caller::{Part, SignedIn};
-use crate::{
-    Conversation, Done, GroupId, Map, Seq, Text, Timestamp, UserId, events, facts, friend, service,
-};
+use crate::{Conversation, Done, GroupId, Map, Seq, Text, Timestamp, UserId, events, facts, friend, service};
 
 /// The longest text of a message, in bytes of UTF-8.
 pub const TEXT_BYTES: usize = 16 * 1024;

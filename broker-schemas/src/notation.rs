@@ -37,9 +37,13 @@ pub fn notation(schema: &NamedType) -> String {
                 .iter()
                 .map(|variant| match variant.ty {
                     DataModelVariant::UnitVariant => variant.name.to_owned(),
-                    DataModelVariant::NewtypeVariant(inner) => format!("{}({})", variant.name, notation(inner)),
+                    DataModelVariant::NewtypeVariant(inner) => {
+                        format!("{}({})", variant.name, notation(inner))
+                    }
                     DataModelVariant::TupleVariant(items) => format!("{}{}", variant.name, tuple(items)),
-                    DataModelVariant::StructVariant(fields) => format!("{} {}", variant.name, fields_of(fields)),
+                    DataModelVariant::StructVariant(fields) => {
+                        format!("{} {}", variant.name, fields_of(fields))
+                    }
                 })
                 .collect();
             variants.join(" | ")

@@ -44,11 +44,14 @@ impl Holder {
     /// What it may do.
     #[must_use]
     pub fn permissions(self) -> Permissions {
-        match self {
+        let mut may = match self {
             Self::Edge => edge(),
             Self::Service(name) => crate::find_service(name).map(service).unwrap_or_default(),
             Self::Operator => operator(),
-        }
+        };
+        may.publish(subject::fence(self.name()));
+        may.subscribe(subject::inbox(self.name()));
+        may
     }
 }
 
@@ -106,7 +109,6 @@ fn edge() -> Permissions {
     }
     may.subscribe(subject::deliveries());
     may.subscribe.insert("natter.edge.>".to_owned());
-    may.subscribe(subject::inbox(Holder::Edge.name()));
     may
 }
 
@@ -135,7 +137,6 @@ fn service(service: &'static ServiceSpec) -> Permissions {
             may.subscribe(subject);
         }
     }
-    may.subscribe(subject::inbox(service.name));
     may
 }
 
@@ -158,7 +159,6 @@ fn operator() -> Permissions {
     may.publish(subject::exposed(Exposure::Admin));
     may.publish(subject::discovery_all());
     may.subscribe(subject::everything());
-    may.subscribe(subject::inbox(Holder::Operator.name()));
     may
 }
 

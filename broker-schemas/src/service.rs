@@ -236,7 +236,7 @@ pub const fn check(method: &MethodSpec) {
             (Exposure::Internal, _)
             | (Exposure::Client, Access::Anyone | Access::SignedIn)
             | (Exposure::Admin, Access::Role(_)) => {}
-                (Exposure::Client, _) => panic!("a method on client subjects is `by` Anyone or SignedIn"),
+            (Exposure::Client, _) => panic!("a method on client subjects is `by` Anyone or SignedIn"),
             (Exposure::Admin, _) => panic!("a method on admin subjects is `by` a role"),
         }
         i += 1;

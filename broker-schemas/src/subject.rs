@@ -134,6 +134,12 @@ pub fn edge(edge: &EdgeId) -> Subject {
     Subject(format!("natter.edge.{edge}.>"))
 }
 
+/// `natter.fence.<role>`: nobody serves it. Asking it proves to a role that the server has seen what it sent before.
+#[must_use]
+pub fn fence(role: &str) -> Subject {
+    Subject(format!("natter.fence.{role}"))
+}
+
 /// `natter.>`: everything of the platform.
 #[must_use]
 pub fn everything() -> Subject {
@@ -180,7 +186,8 @@ impl Discovery {
 #[must_use]
 pub fn discovery(question: Discovery, service: &str, copy: &str) -> [Subject; 3] {
     let verb = question.verb();
-    [format!("$SRV.{verb}"), format!("$SRV.{verb}.{service}"), format!("$SRV.{verb}.{service}.{copy}")].map(Subject)
+    [format!("$SRV.{verb}"), format!("$SRV.{verb}.{service}"), format!("$SRV.{verb}.{service}.{copy}")]
+        .map(Subject)
 }
 
 /// `$SRV.>`: every question.
@@ -218,7 +225,8 @@ pub fn parse(subject: &str) -> Option<Addressed> {
             let service = crate::find_service(tokens.next()?)?;
             let version: u16 = tokens.next()?.strip_prefix('v')?.parse().ok()?;
             let name = tokens.next()?;
-            let found = service.methods.iter().find(|method| method.name == name && method.version == version);
+            let found =
+                service.methods.iter().find(|method| method.name == name && method.version == version);
             found.map(Addressed::Request)
         }
     }
@@ -237,8 +245,20 @@ mod tests {
     #[test]
     fn a_call_cannot_reach_outside_the_client_subjects() {
         let long = "a".repeat(MAX_NAME + 1);
-        let bad = ["", "friend", "friend.", ".list", "friend.*", "friend.>", "a.b.c.d", "friend.v1.li st", "friend.x.y"];
-        for call in bad.into_iter().chain(["friend.v01.list", "friend.v99999.list", "a\r\nb.c", "$SRV.PING", &long]) {
+        let bad = [
+            "",
+            "friend",
+            "friend.",
+            ".list",
+            "friend.*",
+            "friend.>",
+            "a.b.c.d",
+            "friend.v1.li st",
+            "friend.x.y",
+        ];
+        for call in
+            bad.into_iter().chain(["friend.v01.list", "friend.v99999.list", "a\r\nb.c", "$SRV.PING", &long])
+        {
             assert!(client_call(call).is_err(), "{call}");
         }
     }

@@ -65,10 +65,16 @@ impl<'a> ClientFrame<'a> {
             Encoding::Binary => match postcard::take_from_bytes(bytes) {
                 Ok((frame, [])) => frame,
                 Ok((_, rest)) => {
-                    return Err(BadFrame { id: 0, message: format!("{} bytes too many after the frame", rest.len()) });
+                    return Err(BadFrame {
+                        id: 0,
+                        message: format!("{} bytes too many after the frame", rest.len()),
+                    });
                 }
                 Err(error) => {
-                    return Err(BadFrame { id: 0, message: format!("not the postcard of a client frame: {error}") });
+                    return Err(BadFrame {
+                        id: 0,
+                        message: format!("not the postcard of a client frame: {error}"),
+                    });
                 }
             },
         };

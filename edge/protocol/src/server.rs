@@ -136,7 +136,9 @@ impl<'a> ServerFrame<'a> {
                         Ok(Self::Event { event, body: body.map_or(b"{}", raw) })
                     }
                     Json { pong: Some(_), .. } => Ok(Self::Pong { id }),
-                    Json { closing: Some(Closing { code, message }), .. } => Ok(Self::Closing { code, message }),
+                    Json { closing: Some(Closing { code, message }), .. } => {
+                        Ok(Self::Closing { code, message })
+                    }
                     _ => Err("not a frame of an edge".into()),
                 }
             }
@@ -264,8 +266,10 @@ mod tests {
 
     #[test]
     fn the_json_form_is_the_documented_one() {
-        let lines: Vec<_> =
-            frames().iter().map(|frame| String::from_utf8(frame.encode(Encoding::Json, true).to_vec()).unwrap()).collect();
+        let lines: Vec<_> = frames()
+            .iter()
+            .map(|frame| String::from_utf8(frame.encode(Encoding::Json, true).to_vec()).unwrap())
+            .collect();
         assert_eq!(lines[0], "{\"id\":1,\"ok\":{\"user\":7}}\n");
         assert_eq!(
             lines[1],

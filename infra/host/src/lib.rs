@@ -1,1 +1,31 @@
-//! What every process of Natter stands on.
+//! What every process of Natter stands on, and what another team's service can stand on too: the connection to the
+//! bus, serving a contract, calling another service, configuration, telemetry, databases, start-up and drain.
+//!
+//! Nothing here knows what any service does. Only this crate names the NATS client.
+//!
+//! - [`Process`] starts everything from [`Settings`] and stops it in order.
+//! - [`Bus`] calls and tells; [`serve`](Process::serve) answers, through [`Handle`].
+//! - [`Database`] is one module's own tables, in SQLite or PostgreSQL.
+
+pub mod bus;
+mod database;
+mod discovery;
+mod failure;
+mod passport;
+mod process;
+mod scope;
+mod serve;
+mod settings;
+mod telemetry;
+mod trace;
+
+pub use bus::{Bus, Forward, Reply};
+pub use database::{Database, Transaction};
+pub use failure::{Failure, Result};
+pub use passport::Verifier;
+pub use process::{Part, Process, Running, block_on, main, print_config, toml_of};
+pub use scope::Scope;
+pub use serve::{Call, Handle, Handlers, Hear, Serving};
+pub use settings::{Arguments, BusSettings, DatabaseSettings, LogFormat, Settings, TelemetrySettings};
+pub use telemetry::init as init_telemetry;
+pub use trace::Trace;

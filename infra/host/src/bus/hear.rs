@@ -1,0 +1,70 @@
+//! Hearing what is told on a subject.
+
+use async_nats::Subscriber;
+use broker_schemas::Error;
+use broker_schemas::subject::Subject;
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use super::Bus;
+
+/// What is told on one subject, in order. What doesn't fit into the queue is lost and counted, see
+/// [`Bus::disruptions`].
+#[derive(Debug)]
+pub struct Subscription {
+    subscriber: Subscriber,
+}
+
+impl Subscription {
+    /// The next body; `None` once the subscription or the connection has ended.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        self.subscriber.next().await.map(|message| message.payload)
+    }
+
+    pub(crate) async fn next_message(&mut self) -> Option<async_nats::Message> {
+        self.subscriber.next().await
+    }
+
+    /// Asks the server to route nothing more here. What it has routed by then still comes, then
+    /// [`Subscription::next`] ends.
+    pub(crate) async fn leave(&mut self) {
+        if let Err(error) = self.subscriber.drain().await {
+            tracing::debug!(%error, "the bus was gone before the subscription could be left");
+        }
+    }
+
+    /// Ends the subscription now.
+    pub async fn close(mut self) {
+        if let Err(error) = self.subscriber.unsubscribe().await {
+            tracing::debug!(%error, "the bus was gone before the subscription could be closed");
+        }
+    }
+}
+
+impl Bus {
+    /// Subscribes. The server may not know of it yet when this returns: see [`Bus::fence`].
+    ///
+    /// # Errors
+    /// [`broker_schemas::Code::Unavailable`] when the connection is closed.
+    pub async fn subscribe(&self, subject: &Subject) -> Result<Subscription, Error> {
+        let subscribed = self.shared.incoming.client().subscribe(subject.as_str().to_owned()).await;
+        self.subscription(subscribed)
+    }
+
+    /// Subscribes as one of a group, of which one gets each message.
+    pub(crate) async fn subscribe_as(&self, subject: &Subject, group: &str) -> Result<Subscription, Error> {
+        let client = self.shared.incoming.client();
+        let subscribed = client.queue_subscribe(subject.as_str().to_owned(), group.to_owned()).await;
+        self.subscription(subscribed)
+    }
+
+    fn subscription(
+        &self,
+        subscribed: Result<Subscriber, async_nats::SubscribeError>,
+    ) -> Result<Subscription, Error> {
+        subscribed.map(|subscriber| Subscription { subscriber }).map_err(|error| {
+            tracing::warn!(%error, holder = self.shared.holder.name(), "subscribe failed");
+            Error::unavailable("the bus did not take the subscription")
+        })
+    }
+}

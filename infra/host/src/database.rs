@@ -1,0 +1,135 @@
+//! A module's own tables, in SQLite or PostgreSQL, through one set of SQL texts.
+//!
+//! What both databases understand is written once: `$1` placeholders, `BIGINT`, `TEXT`, `INSERT … ON CONFLICT`,
+//! `RETURNING`, row values. SQLite has one writer at a time, so writes go through a pool of one connection; with
+//! PostgreSQL both pools are the same.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
+
+use crate::DatabaseSettings;
+
+/// An open transaction.
+pub type Transaction = sqlx::Transaction<'static, Any>;
+
+/// How long a call waits for a free connection before it is refused as `unavailable`.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a process waits, when it starts, for a database that isn't up yet.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// One module's tables. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    read: AnyPool,
+    write: AnyPool,
+    begin: &'static str,
+}
+
+impl Database {
+    /// Opens the tables of `module` and applies those of its `migrations`, `(version, name, SQL)`, that are missing.
+    ///
+    /// With SQLite the tables are a file of their own, `<directory>/<module>.db`; with PostgreSQL a schema of their
+    /// own, `natter_<module>`.
+    ///
+    /// # Errors
+    /// When the database can't be reached within 30 seconds, or a migration fails.
+    pub async fn open(
+        settings: &DatabaseSettings,
+        module: &'static str,
+        migrations: &[(i64, &'static str, &'static str)],
+    ) -> anyhow::Result<Self> {
+        install_default_drivers();
+        let database = match settings.url.strip_prefix("sqlite:") {
+            Some(directory) => Self::sqlite(settings, directory, module).await?,
+            None => Self::postgres(settings, module).await?,
+        };
+        let migrations = migrations
+            .iter()
+            .map(|&(version, name, sql)| {
+                Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+            })
+            .collect();
+        Migrator::with_migrations(migrations)
+            .run(&database.write)
+            .await
+            .with_context(|| format!("migrate the tables of {module}"))?;
+        Ok(database)
+    }
+
+    async fn sqlite(settings: &DatabaseSettings, directory: &str, module: &str) -> anyhow::Result<Self> {
+        let directory = Path::new(directory);
+        std::fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
+        let file = directory.join(format!("{module}.db"));
+        let url = format!("sqlite:{}?mode=rwc", file.display());
+        // FULL: an answered write survives a power failure. A busy file is another copy of the module: wait for it.
+        const PRAGMAS: &str =
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000";
+        let pool = |connections| {
+            AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
+                |connection, _| Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) }),
+            )
+        };
+        let open = || format!("open {}", file.display());
+        let write = pool(1).connect(&url).await.with_context(open)?;
+        let read = pool(settings.connections).connect(&url).await.with_context(open)?;
+        Ok(Self { read, write, begin: "BEGIN IMMEDIATE" })
+    }
+
+    async fn postgres(settings: &DatabaseSettings, module: &str) -> anyhow::Result<Self> {
+        let schema = format!("natter_{module}");
+        let prepare = format!(
+            "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}; SET synchronous_commit TO on; \
+             SET client_min_messages TO warning"
+        );
+        let options = AnyPoolOptions::new()
+            .max_connections(settings.connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| {
+                let prepare = prepare.clone();
+                // Two copies that start at once can both try to make the schema; the loser connects again.
+                Box::pin(async move { connection.execute(AssertSqlSafe(prepare)).await.map(drop) })
+            });
+        let started = tokio::time::Instant::now();
+        loop {
+            match options.clone().connect(&settings.url).await {
+                Ok(pool) => return Ok(Self { read: pool.clone(), write: pool, begin: "BEGIN" }),
+                Err(error) if started.elapsed() < START_PATIENCE => {
+                    tracing::warn!(%error, module, "database not reachable yet");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) => return Err(error).context("connect to the database"),
+            }
+        }
+    }
+
+    /// Where to read.
+    #[must_use]
+    pub const fn read(&self) -> &AnyPool {
+        &self.read
+    }
+
+    /// Where to write with a single statement.
+    #[must_use]
+    pub const fn write(&self) -> &AnyPool {
+        &self.write
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// When no connection is free within 2 s, or the database is away.
+    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        self.write.begin_with(self.begin).await
+    }
+
+    /// Closes every connection, after what runs on them.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}

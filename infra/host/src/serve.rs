@@ -1,0 +1,445 @@
+//! Answering: what a service's declaration lists is subscribed, decoded, authorised, bounded, handled and replied to
+//! here, in one place for all services.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use broker_schemas::delivery::Attachment;
+use broker_schemas::subject;
+use broker_schemas::{
+    Access, Caller, Code, ContentType, EdgeId, Error, Exposure, Fact, Identity, Method, MethodSpec, Service,
+    ServiceSpec, header,
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::bus::header;
+use crate::discovery::Copy;
+use crate::{Bus, Failure, Result, Scope, Trace, Verifier};
+
+/// Requests of one service that are worked on at once; further ones are refused as `unavailable`, at once.
+const CONCURRENCY: usize = 512;
+/// The largest request from a client, in bytes: what an edge accepts as one frame.
+const MAX_CLIENT_REQUEST: usize = 64 * 1024;
+/// How long a stopping copy goes on answering what the server had routed to it already.
+const LEAVE_GRACE: Duration = Duration::from_secs(2);
+/// How long a stopping copy waits for the handlers that run.
+const FINISH_GRACE: Duration = Duration::from_secs(10);
+
+/// Handles one method: a module implements it once for each request type of its service.
+#[diagnostic::on_unimplemented(message = "`{Self}` has no handler for the method `{R}`")]
+pub trait Handle<R: Method>: Send + Sync + 'static {
+    /// Does what the request asks and replies.
+    ///
+    /// It is dropped, wherever it waits, when the caller's deadline passes.
+    fn handle(&self, call: &Call<R::Caller>, request: R) -> impl Future<Output = Result<R::Reply>> + Send;
+}
+
+/// Handles every method of a list: what [`Service::Methods`] asks of a module.
+pub trait Handlers<Methods>: Send + Sync + 'static {
+    #[doc(hidden)]
+    fn endpoints(self: &Arc<Self>, endpoints: &mut Vec<Endpoint>);
+}
+
+impl<M: Send + Sync + 'static> Handlers<()> for M {
+    fn endpoints(self: &Arc<Self>, _: &mut Vec<Endpoint>) {}
+}
+
+impl<M, R, Rest> Handlers<(R, Rest)> for M
+where
+    R: Method,
+    M: Handle<R> + Handlers<Rest>,
+{
+    fn endpoints(self: &Arc<Self>, endpoints: &mut Vec<Endpoint>) {
+        let module = self.clone();
+        let run: Run = Box::new(move |inbound| run::<M, R>(module.clone(), inbound).boxed());
+        let run = Arc::new(run);
+        for exposure in R::SPEC.exposures {
+            endpoints.push(Endpoint { spec: R::SPEC, exposure: *exposure, run: run.clone() });
+        }
+        <M as Handlers<Rest>>::endpoints(self, endpoints);
+    }
+}
+
+/// Hears one kind of fact.
+pub trait Hear<F: Fact>: Send + Sync + 'static {
+    /// Acts on it.
+    fn hear(&self, fact: F) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// One call, as its handler sees it.
+#[derive(Debug)]
+pub struct Call<C> {
+    /// Who calls; having it is the proof that the caller may.
+    pub caller: C,
+    /// What calls made on behalf of this one inherit.
+    pub scope: Scope,
+    /// The edge that forwarded it, if one did.
+    pub edge: Option<EdgeId>,
+    /// The client's network address as the edge saw it.
+    pub client_address: Option<String>,
+    reply_headers: Mutex<Vec<(&'static str, String)>>,
+}
+
+impl<C> Call<C> {
+    /// Signs the client's connection in, once the reply reaches its edge.
+    ///
+    /// # Errors
+    /// When the attachment can't be encoded, which a test of the contract rules out.
+    pub fn attach(&self, attachment: &Attachment) -> std::result::Result<(), Error> {
+        let bytes = ContentType::Postcard.encode(attachment)?;
+        self.add_header(header::ATTACH, URL_SAFE_NO_PAD.encode(bytes));
+        Ok(())
+    }
+
+    /// Signs the client's connection out, once the reply reaches its edge.
+    pub fn detach(&self, why: &str) {
+        self.add_header(header::DETACH, why.to_owned());
+    }
+
+    fn add_header(&self, name: &'static str, value: String) {
+        self.reply_headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+    }
+}
+
+/// A method on one of its subjects, without its Rust types.
+#[doc(hidden)]
+pub struct Endpoint {
+    spec: MethodSpec,
+    exposure: Exposure,
+    run: Arc<Run>,
+}
+
+type Run = Box<dyn Fn(Inbound) -> BoxFuture<'static, Result<Outbound>> + Send + Sync>;
+
+struct Inbound {
+    content_type: ContentType,
+    identity: Option<Identity>,
+    scope: Scope,
+    edge: Option<EdgeId>,
+    client_address: Option<String>,
+    body: Bytes,
+}
+
+struct Outbound {
+    body: Bytes,
+    headers: Vec<(&'static str, String)>,
+}
+
+async fn run<M: Handle<R>, R: Method>(module: Arc<M>, inbound: Inbound) -> Result<Outbound> {
+    let caller = R::Caller::admit(inbound.identity)?;
+    let request: R = inbound.content_type.decode(&inbound.body)?;
+    let call = Call {
+        caller,
+        scope: inbound.scope,
+        edge: inbound.edge,
+        client_address: inbound.client_address,
+        reply_headers: Mutex::default(),
+    };
+    let reply = module.handle(&call, request).await?;
+    let body = inbound.content_type.encode(&reply)?.into();
+    Ok(Outbound { body, headers: call.reply_headers.into_inner().unwrap_or_else(PoisonError::into_inner) })
+}
+
+/// A service that is being served by this process. Built by [`crate::Process::serve`].
+#[derive(Debug)]
+pub struct Serving<M> {
+    module: Arc<M>,
+    server: Arc<Server>,
+}
+
+#[derive(Debug)]
+struct Server {
+    bus: Bus,
+    verifier: Arc<Verifier>,
+    service: ServiceSpec,
+    copy: Copy,
+    room: Arc<Semaphore>,
+    tasks: TaskTracker,
+    leave: CancellationToken,
+}
+
+impl<M: Send + Sync + 'static> Serving<M> {
+    pub(crate) async fn start<S: Service>(
+        bus: Bus,
+        verifier: Arc<Verifier>,
+        version: &'static str,
+        module: Arc<M>,
+    ) -> anyhow::Result<Self>
+    where
+        M: Handlers<S::Methods>,
+    {
+        let mut endpoints = Vec::new();
+        module.endpoints(&mut endpoints);
+        let copy =
+            Copy::new(&S::SPEC, version, endpoints.iter().map(|endpoint| (endpoint.exposure, endpoint.spec)));
+        let server = Arc::new(Server {
+            bus,
+            verifier,
+            service: S::SPEC,
+            copy,
+            room: Arc::new(Semaphore::new(CONCURRENCY)),
+            tasks: TaskTracker::new(),
+            leave: CancellationToken::new(),
+        });
+        for (index, endpoint) in endpoints.into_iter().enumerate() {
+            server.clone().listen(index, endpoint).await?;
+        }
+        server.clone().answer_discovery().await?;
+        server.bus.fence().await?;
+        tracing::info!(service = S::NAME, copy = server.copy.id(), version, "serving");
+        Ok(Self { module, server })
+    }
+
+    /// Also hears a kind of fact: each is heard by one copy of the service, best effort.
+    ///
+    /// # Errors
+    /// When the bus doesn't take the subscription.
+    pub async fn hearing<F: Fact>(self) -> anyhow::Result<Self>
+    where
+        M: Hear<F>,
+    {
+        let server = self.server.clone();
+        let mut facts =
+            server.bus.subscribe_as(&subject::facts(F::SERVICE, F::NAME), server.service.name).await?;
+        let module = self.module.clone();
+        let leave = server.leave.clone();
+        let hear = async move {
+            loop {
+                let body = tokio::select! {
+                    () = leave.cancelled() => break,
+                    body = facts.next() => body,
+                };
+                let Some(body) = body else { break };
+                let heard = match ContentType::Postcard.decode::<F>(&body) {
+                    Ok(fact) => module.hear(fact).await,
+                    Err(error) => Err(error.into()),
+                };
+                if let Err(failure) = heard {
+                    tracing::warn!(
+                        service = server.service.name,
+                        fact = F::NAME,
+                        ?failure,
+                        "fact not acted on"
+                    );
+                }
+            }
+            facts.close().await;
+        };
+        self.server.tasks.spawn(hear);
+        Ok(self)
+    }
+
+    /// Stops without losing a call: leaves the queue groups, answers what was routed here before, lets the handlers
+    /// finish, and closes the connections.
+    pub async fn drain(self) {
+        let server = self.server;
+        let service = server.service.name;
+        server.leave.cancel();
+        server.tasks.close();
+        if timeout(LEAVE_GRACE + FINISH_GRACE, server.tasks.wait()).await.is_err() {
+            tracing::warn!(service, left = server.tasks.len(), "handlers did not finish in time");
+        }
+        server.bus.close().await;
+        tracing::info!(service, "stopped");
+    }
+}
+
+impl Server {
+    /// Takes what arrives on one endpoint's subject.
+    async fn listen(self: Arc<Self>, index: usize, endpoint: Endpoint) -> anyhow::Result<()> {
+        let subject = subject::method(endpoint.exposure, &endpoint.spec);
+        let mut requests = self.bus.subscribe_as(&subject, self.service.name).await?;
+        let server = self.clone();
+        let listen = async move {
+            loop {
+                let message = tokio::select! {
+                    () = server.leave.cancelled() => break,
+                    message = requests.next_message() => message,
+                };
+                let Some(message) = message else { return };
+                server.take(index, &endpoint, message);
+            }
+            requests.leave().await;
+            // What the server had routed here before it knew still comes.
+            let stop = Instant::now() + LEAVE_GRACE;
+            while let Ok(Some(message)) = timeout_at(stop, requests.next_message()).await {
+                server.take(index, &endpoint, message);
+            }
+        };
+        self.tasks.spawn(listen);
+        Ok(())
+    }
+
+    /// Starts the handling of one request, or refuses it.
+    fn take(self: &Arc<Self>, index: usize, endpoint: &Endpoint, message: Message) {
+        let arrived = Instant::now();
+        let Some(reply_to) = message.reply.clone() else { return };
+        let server = self.clone();
+        let Ok(room) = self.room.clone().try_acquire_owned() else {
+            metrics::counter!("natter_shed_total", "service" => self.service.name).increment(1);
+            let full =
+                Error::unavailable(format!("{} has more to do than it can; try again", self.service.name));
+            self.tasks.spawn(async move { server.reply(&reply_to, Err(full)).await });
+            return;
+        };
+        let spec = endpoint.spec;
+        let trace = Trace::from_header(message.headers.as_ref().and_then(|h| header(h, header::TRACEPARENT)));
+        let span =
+            tracing::info_span!("call", service = spec.service, method = spec.name, trace = %trace.id());
+        let (run, exposure) = (endpoint.run.clone(), endpoint.exposure);
+        let handle = async move {
+            let result = server.handle(&spec, exposure, &run, trace, message, arrived).await;
+            server.copy.stats(index).record(arrived.elapsed(), result.as_ref().err());
+            record(&spec, arrived, &result);
+            server.reply(&reply_to, result).await;
+            drop(room);
+        };
+        self.tasks.spawn(handle.instrument(span));
+    }
+
+    async fn handle(
+        &self,
+        spec: &MethodSpec,
+        exposure: Exposure,
+        run: &Run,
+        trace: Trace,
+        message: Message,
+        arrived: Instant,
+    ) -> std::result::Result<Outbound, Error> {
+        let headers = message.headers.unwrap_or_default();
+        if exposure == Exposure::Client && message.payload.len() > MAX_CLIENT_REQUEST {
+            let size = message.payload.len();
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("a request is at most {MAX_CLIENT_REQUEST} bytes, this one has {size}"),
+            ));
+        }
+        let content_type = ContentType::from_header(header(&headers, header::CONTENT_TYPE))?;
+        let passport = header(&headers, header::PASSPORT);
+        let identity = match (spec.access, passport) {
+            (Access::SignedIn | Access::Role(_), Some(passport)) => Some(self.verifier.verify(passport)?),
+            _ => None,
+        };
+        let left = match header(&headers, header::TIMEOUT).map(str::parse) {
+            Some(Ok(millis)) => spec.deadline.min(Duration::from_millis(millis)),
+            Some(Err(_)) => return Err(Error::invalid("Natter-Timeout: expected whole milliseconds")),
+            None => spec.deadline,
+        };
+        let deadline = arrived + left;
+        if Instant::now() >= deadline {
+            return Err(Error::unavailable("the deadline had passed before the work began"));
+        }
+        let inbound = Inbound {
+            content_type,
+            identity,
+            scope: Scope { deadline, passport: passport.map(Into::into), trace },
+            edge: header(&headers, header::EDGE).and_then(|edge| EdgeId::new(edge).ok()),
+            client_address: header(&headers, header::CLIENT_ADDRESS).map(str::to_owned),
+            body: message.payload,
+        };
+        match timeout_at(deadline, AssertUnwindSafe(run(inbound)).catch_unwind()).await {
+            Ok(Ok(Ok(outbound))) => Ok(outbound),
+            Ok(Ok(Err(Failure::Refused(error)))) => Err(error),
+            Ok(Ok(Err(Failure::Broken(cause)))) => {
+                tracing::error!(error = format!("{cause:#}"), "call failed");
+                Err(Error::internal())
+            }
+            Ok(Err(panic)) => {
+                tracing::error!(panic = panic_text(&*panic), "handler panicked");
+                Err(Error::internal())
+            }
+            Err(_) => {
+                Err(Error::timeout("the service did not finish in time; it may or may not have been done"))
+            }
+        }
+    }
+
+    async fn reply(&self, to: &str, result: std::result::Result<Outbound, Error>) {
+        let (headers, body) = match result {
+            Ok(Outbound { body, headers }) => (
+                headers
+                    .into_iter()
+                    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from(value)))
+                    .collect(),
+                body,
+            ),
+            Err(error) => (error_headers(&error), Bytes::new()),
+        };
+        if let Err(error) = self.bus.reply(to, headers, body).await {
+            tracing::warn!(%error, "reply not sent");
+            if error.code == Code::TooLarge {
+                let _ = self.bus.reply(to, error_headers(&Error::internal()), Bytes::new()).await;
+            }
+        }
+    }
+
+    async fn answer_discovery(self: Arc<Self>) -> anyhow::Result<()> {
+        for question in subject::Discovery::ALL {
+            for subject in subject::discovery(question, self.service.name, self.copy.id()) {
+                let mut questions = self.bus.subscribe(&subject).await?;
+                let server = self.clone();
+                let answer = async move {
+                    loop {
+                        let message = tokio::select! {
+                            () = server.leave.cancelled() => break,
+                            message = questions.next_message() => message,
+                        };
+                        let Some(Message { reply, .. }) = message else { return };
+                        if let Some(reply) = reply {
+                            let body = server.copy.answer(question).into();
+                            let _ = server.bus.reply(&reply, HeaderMap::new(), body).await;
+                        }
+                    }
+                    questions.close().await;
+                };
+                self.tasks.spawn(answer);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn error_headers(error: &Error) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ERROR_CODE, error.code.number().to_string());
+    // A header is one line; the words may quote what a client sent.
+    let words: String = error.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    headers.insert(header::ERROR, words);
+    if let Some(wait) = error.retry_after_ms {
+        headers.insert(header::RETRY_AFTER, wait.to_string());
+    }
+    headers
+}
+
+fn record(spec: &MethodSpec, arrived: Instant, result: &std::result::Result<Outbound, Error>) {
+    let code = result.as_ref().map_or_else(|error| error.code.name(), |_| "ok");
+    let labels = [("service", spec.service), ("method", spec.name), ("code", code)];
+    metrics::counter!("natter_requests_total", &labels).increment(1);
+    metrics::histogram!("natter_request_seconds", "service" => spec.service, "method" => spec.name)
+        .record(arrived.elapsed());
+    match result {
+        Ok(_) => tracing::debug!(elapsed = ?arrived.elapsed(), "answered"),
+        Err(error) => tracing::debug!(code = %error.code, message = error.message, "refused"),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("?")
+}

@@ -1,0 +1,103 @@
+//! Logs, and the HTTP port on which orchestrators and Prometheus look.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::{Bus, LogFormat, TelemetrySettings};
+
+/// Latencies from a cache hit to a deadline, in seconds.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Starts logging. Later calls change nothing.
+///
+/// # Errors
+/// When the filter can't be read.
+pub fn init(settings: &TelemetrySettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.filter).with_context(|| {
+        format!("telemetry.filter {:?}: expected something like info,natter_edge=debug", settings.filter)
+    })?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second part in the same process has the same settings.
+    let _ = match settings.log {
+        LogFormat::Text => logs.with_target(false).try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// What `/readyz` and `/metrics` show.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    started: Arc<AtomicBool>,
+    buses: Arc<std::sync::Mutex<Vec<Bus>>>,
+    metrics: PrometheusHandle,
+}
+
+impl Health {
+    pub(crate) fn install() -> anyhow::Result<Self> {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+            .context("latency buckets")?;
+        let metrics = builder.install_recorder().context("install the recorder of metrics")?;
+        Ok(Self { started: Arc::default(), buses: Arc::default(), metrics })
+    }
+
+    pub(crate) fn watch(&self, bus: Bus) {
+        self.buses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(bus);
+    }
+
+    pub(crate) fn set_started(&self, started: bool) {
+        self.started.store(started, Ordering::Relaxed);
+    }
+
+    /// Every part has started, none is stopping, and the bus is connected.
+    fn is_ready(&self) -> bool {
+        let buses = self.buses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.started.load(Ordering::Relaxed) && buses.iter().all(Bus::is_connected)
+    }
+
+    /// Answers `/healthz`, `/readyz` and `/metrics` on `listen` until the process ends. Does nothing when it is empty.
+    pub(crate) async fn serve(self, listen: &str) -> anyhow::Result<()> {
+        if listen.is_empty() {
+            return Ok(());
+        }
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("telemetry.listen {listen}"))?;
+        tracing::info!(address = %listener.local_addr()?, "health and metrics");
+        let ready = self.clone();
+        let routes = Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route(
+                "/readyz",
+                get(move || async move {
+                    if ready.is_ready() {
+                        (StatusCode::OK, "ready\n")
+                    } else {
+                        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+                    }
+                }),
+            )
+            .route(
+                "/metrics",
+                get(move || async move {
+                    self.metrics.run_upkeep();
+                    self.metrics.render()
+                }),
+            );
+        crate::process::spawn(async move {
+            if let Err(error) = axum::serve(listener, routes).await {
+                tracing::error!(%error, "health and metrics stopped");
+            }
+        });
+        Ok(())
+    }
+}
