@@ -1,0 +1,257 @@
+//! One signed-in user, whatever happens to the connection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use broker_schemas::message::{self, Recipient};
+use broker_schemas::{Conversation, Error, Method, Outcome, Seq, Text, user};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use crate::backoff::Backoff;
+use crate::driver::{Driver, Link, Online};
+use crate::{Address, CallError, Client, Closed, Event, Options, SignInError};
+
+/// How a [`Chat`] behaves.
+#[derive(Debug, Clone)]
+pub struct ChatOptions {
+    /// Each of its connections.
+    pub connection: Options,
+    /// The wait before the first attempt to reconnect; it doubles with each. 200 ms by default.
+    pub first_wait: Duration,
+    /// The longest wait between two attempts; 15 s by default.
+    pub longest_wait: Duration,
+    /// How often to ask for missed messages though nothing hints at any: finds a last message whose push was lost. 5 min
+    /// by default.
+    pub sync_every: Duration,
+    /// How many updates wait for the application; past it, reading from the connection stops being this library's
+    /// business and turns into [`Event::Resync`]. 256 by default.
+    pub update_queue: usize,
+}
+
+impl Default for ChatOptions {
+    fn default() -> Self {
+        Self {
+            connection: Options::default(),
+            first_wait: Duration::from_millis(200),
+            longest_wait: Duration::from_secs(15),
+            sync_every: Duration::from_secs(300),
+            update_queue: 256,
+        }
+    }
+}
+
+/// What an application learns, in this order for each conversation: every message once, by seq, without gaps.
+#[derive(Debug, Clone)]
+pub enum Update {
+    /// Signed in, again or for the first time. Carries the token that resumes the session from now on: keep that one. What
+    /// the friend list says here replaces what was known before.
+    Online(Box<user::Session>),
+    /// No connection, or nobody signed in on it; the next attempt is made after `retry_in`.
+    Offline {
+        /// Why.
+        reason: Closed,
+        /// How long until the next attempt.
+        retry_in: Duration,
+    },
+    /// The next message of its conversation, of oneself or of another.
+    Message(message::Entry),
+    /// Anything else that was pushed.
+    Event(Event),
+    /// The session is over: its token is void, and nothing follows.
+    Over(Closed),
+}
+
+/// One signed-in user over as many connections as it takes. Clones share it; it ends with the last one.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    link: watch::Receiver<Link>,
+    token: Arc<Mutex<String>>,
+    options: Arc<ChatOptions>,
+    /// The driver's task; dropping this ends it.
+    _task: Arc<JoinSet<()>>,
+}
+
+/// What happens to one [`Chat`].
+#[derive(Debug)]
+pub struct Updates {
+    queue: mpsc::Receiver<Update>,
+    cursors: HashMap<Conversation, u64>,
+}
+
+impl Updates {
+    /// The next update; nothing after the session is over. May be dropped at any time without losing an update.
+    pub async fn next(&mut self) -> Option<Update> {
+        let update = self.queue.recv().await?;
+        if let Update::Message(entry) = &update {
+            self.cursors.insert(entry.conversation, entry.seq.get());
+        }
+        Some(update)
+    }
+
+    /// The last message of each conversation that [`Updates::next`] returned. An application that keeps messages keeps
+    /// this with them, and gives it to [`Chat::resume`] after a restart.
+    #[must_use]
+    pub const fn cursors(&self) -> &HashMap<Conversation, u64> {
+        &self.cursors
+    }
+}
+
+impl Chat {
+    /// Connects and signs in with a password. Messages begin after what the user has read.
+    ///
+    /// # Errors
+    /// [`SignInError`]; this first time, nothing is tried twice.
+    pub async fn sign_in(
+        address: &Address,
+        login: &user::Login,
+        options: ChatOptions,
+    ) -> Result<(Self, Updates), SignInError> {
+        let (client, events) = Client::connect_with(address, &options.connection).await?;
+        let session = client.call(login).await?;
+        let token = session.token.clone();
+        let online = Online { client, events, session };
+        Ok(Self::start(address, token, HashMap::new(), options, Some(online)))
+    }
+
+    /// Goes on with an earlier session: at once, or as soon as the server can be reached. Must be called on a tokio
+    /// runtime.
+    ///
+    /// `cursors` are those of [`Updates::cursors`]; a conversation that isn't named begins after what the user has read.
+    #[must_use]
+    pub fn resume(
+        address: &Address,
+        token: String,
+        cursors: HashMap<Conversation, u64>,
+        options: ChatOptions,
+    ) -> (Self, Updates) {
+        Self::start(address, token, cursors, options, None)
+    }
+
+    fn start(
+        address: &Address,
+        token: String,
+        cursors: HashMap<Conversation, u64>,
+        options: ChatOptions,
+        online: Option<Online>,
+    ) -> (Self, Updates) {
+        let (updates, queue) = mpsc::channel(options.update_queue.max(1));
+        let (set_link, link) = watch::channel(Link::Offline);
+        let (token, options) = (Arc::new(Mutex::new(token)), Arc::new(options));
+        let driver = Driver::new(
+            address.clone(),
+            Arc::clone(&options),
+            Arc::clone(&token),
+            &cursors,
+            set_link,
+            updates,
+        );
+        let mut task = JoinSet::new();
+        task.spawn(driver.run(online));
+        (Self { link, token, options, _task: Arc::new(task) }, Updates { queue, cursors })
+    }
+
+    /// Calls a method on the present connection.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::NotSent`] at once while there is no connection.
+    pub async fn call<R: Method>(&self, request: &R) -> Result<R::Reply, CallError> {
+        self.client()?.call(request).await
+    }
+
+    /// The present connection, with the user signed in.
+    ///
+    /// # Errors
+    /// [`CallError::NotSent`] while there is none.
+    pub fn client(&self) -> Result<Client, CallError> {
+        match &*self.link.borrow() {
+            Link::Online(client) => Ok(client.clone()),
+            Link::Offline => Err(CallError::NotSent("not connected".into())),
+            Link::Over => Err(CallError::NotSent("the session is over".into())),
+        }
+    }
+
+    /// Sends a text, and tries again with the same `client_id`, over as many connections as it takes, until the server
+    /// answers or `limit` has passed. Sends that run at the same time may be stored in any order.
+    ///
+    /// # Errors
+    /// [`CallError`] of the last attempt, except that an outcome that was unknown once stays unknown.
+    pub async fn send(
+        &self,
+        to: Recipient,
+        client_id: Uuid,
+        text: &str,
+        limit: Duration,
+    ) -> Result<message::Sent, CallError> {
+        let text = Text::new(text).map_err(|message| CallError::unfit(Error::invalid(message)))?;
+        let request = message::Send { to, client_id, text };
+        let deadline = Instant::now() + limit;
+        let mut backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
+        let mut link = self.link.clone();
+        let mut uncertain = None;
+        loop {
+            let failed = match timeout_at(deadline, connected(&mut link)).await {
+                Ok(Ok(client)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    match client.call_within(&request, left.min(message::Send::SPEC.deadline * 2)).await {
+                        Ok(sent) => return Ok(sent),
+                        Err(error) if error.outcome() == Outcome::Rejected => return Err(error),
+                        Err(error) => error,
+                    }
+                }
+                Ok(Err(over)) => return Err(uncertain.unwrap_or(over)),
+                Err(_) => CallError::NotSent("no connection in time".into()),
+            };
+            if failed.outcome() == Outcome::Unknown {
+                uncertain = Some(failed.clone());
+            }
+            let wait = backoff.wait();
+            if Instant::now() + wait >= deadline {
+                return Err(uncertain.unwrap_or(failed));
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// A page of older messages, newest last: those before `before`, or the last ones.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn history(
+        &self,
+        conversation: Conversation,
+        before: Option<Seq>,
+        limit: u32,
+    ) -> Result<Vec<message::Entry>, CallError> {
+        let request = message::History { conversation, before, limit: Some(limit) };
+        Ok(self.call(&request).await?.messages)
+    }
+
+    /// Ends the session for good; [`Update::Over`] follows.
+    ///
+    /// # Errors
+    /// [`CallError`]; then the session is still open.
+    pub async fn log_out(&self) -> Result<(), CallError> {
+        self.call(&user::Logout {}).await?;
+        Ok(())
+    }
+
+    /// Opens the session again from another process. Changes with each [`Update::Online`].
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Waits for a connection with the user signed in.
+async fn connected(link: &mut watch::Receiver<Link>) -> Result<Client, CallError> {
+    let over = || CallError::NotSent("the session is over".into());
+    let found = link.wait_for(|link| !matches!(link, Link::Offline)).await.map_err(|_| over())?;
+    match &*found {
+        Link::Online(client) => Ok(client.clone()),
+        Link::Offline | Link::Over => Err(over()),
+    }
+}
