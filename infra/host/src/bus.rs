@@ -79,6 +79,22 @@ impl Bus {
         self.deliver(audience, &Delivery::event(event)?).await
     }
 
+    /// Pushes one event to several audiences, encoded once.
+    ///
+    /// # Errors
+    /// As [`Bus::push`].
+    pub async fn push_each<E: Event>(
+        &self,
+        audiences: impl IntoIterator<Item = Audience>,
+        event: &E,
+    ) -> Result<(), Error> {
+        let body = Bytes::from(ContentType::Postcard.encode(&Delivery::event(event)?)?);
+        for audience in audiences {
+            self.publish(&subject::deliver(audience), body.clone()).await?;
+        }
+        Ok(())
+    }
+
     /// Sends `delivery` to the edges that have an interest in the audience.
     ///
     /// # Errors

@@ -1,0 +1,109 @@
+//! Gathers what arrives while a commit is in flight, and commits it together.
+//!
+//! With one writer there is no wait for a batch to fill: alone, an item goes at once; under load, a batch is whatever
+//! came during the last commit. So the cost of a durable commit is shared by as many as there are.
+
+use std::future::Future;
+
+use broker_schemas::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// Items that may wait for the commit after the next; past it they are refused at once.
+const QUEUE: usize = 2_048;
+
+/// Does a batch of items.
+pub(crate) trait Work<In, Out>: Send + 'static {
+    /// Answers every item, in order.
+    fn work(&mut self, items: Vec<In>) -> impl Future<Output = Vec<Out>> + Send;
+}
+
+/// Hands items to a [`Work`] in batches.
+pub(crate) struct Batcher<In, Out> {
+    queue: mpsc::Sender<(In, oneshot::Sender<Out>)>,
+    _tasks: TaskTracker,
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
+    /// Starts the worker, which ends when the batcher is dropped and its queue is done.
+    pub(crate) fn start(most: usize, mut work: impl Work<In, Out>) -> Self {
+        let (queue, mut waiting) = mpsc::channel::<(In, oneshot::Sender<Out>)>(QUEUE);
+        let most = most.clamp(1, 1_024);
+        let tasks = TaskTracker::new();
+        tasks.spawn(async move {
+            let mut taken = Vec::with_capacity(most);
+            while waiting.recv_many(&mut taken, most).await > 0 {
+                metrics::histogram!("natter_message_batch_size")
+                    .record(f64::from(u32::try_from(taken.len()).unwrap_or(0)));
+                let (items, askers): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
+                for (answer, asker) in work.work(items).await.into_iter().zip(askers) {
+                    // Whoever's deadline passed meanwhile doesn't wait any more.
+                    let _ = asker.send(answer);
+                }
+            }
+        });
+        Self { queue, _tasks: tasks }
+    }
+
+    /// Puts `item` into the next batch and returns its answer. Dropping this doesn't take the item back.
+    pub(crate) async fn submit(&self, item: In) -> Result<Out, Error> {
+        let (asker, answer) = oneshot::channel();
+        self.queue
+            .try_send((item, asker))
+            .map_err(|_| Error::unavailable("more messages wait to be stored than fit; try again"))?;
+        answer.await.map_err(|_| Error::internal())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    struct Doubling(mpsc::Sender<usize>);
+
+    impl Work<u32, u32> for Doubling {
+        async fn work(&mut self, items: Vec<u32>) -> Vec<u32> {
+            self.0.send(items.len()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            items.into_iter().map(|item| item * 2).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_arrives_during_a_commit_shares_the_next_and_gets_its_own_answer() {
+        let (sizes, mut seen) = mpsc::channel(64);
+        let batcher = Batcher::start(256, Doubling(sizes));
+        let first = batcher.submit(1);
+        let rest = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let answers = (2..50).map(|item| batcher.submit(item));
+            futures_util::future::join_all(answers).await
+        };
+        let (first, rest) = tokio::join!(first, rest);
+        assert_eq!(first.unwrap(), 2);
+        for (item, answer) in (2..50).zip(rest) {
+            assert_eq!(answer.unwrap(), item * 2);
+        }
+        assert_eq!((seen.recv().await, seen.recv().await), (Some(1), Some(48)));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let (sizes, _seen) = mpsc::channel(4_096);
+        let batcher = Batcher::start(1, Doubling(sizes));
+        let mut refused = 0;
+        let mut waiting = Vec::new();
+        for item in 0..u32::try_from(QUEUE).unwrap() + 100 {
+            let mut submitted = Box::pin(batcher.submit(item));
+            match futures_util::poll!(&mut submitted) {
+                std::task::Poll::Ready(Err(error)) => {
+                    assert_eq!(error.code, broker_schemas::Code::Unavailable);
+                    refused += 1;
+                }
+                _ => waiting.push(submitted),
+            }
+        }
+        assert!(refused >= 98, "{refused}");
+    }
+}
