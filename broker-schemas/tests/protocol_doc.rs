@@ -1,0 +1,360 @@
+//! `docs/PROTOCOL.md` describes this contract, and not yesterday's: what can be written from the contract is, and what
+//! people wrote covers every method, field, event and error code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic of a test is its report")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use broker_schemas::{Code, ContentType, Exposure, MethodSpec, SERVICES, message, user};
+use postcard_schema::schema::{DataModelType, DataModelVariant, NamedType, NamedValue};
+use serde_json::Value;
+
+use support::examples::examples;
+
+const DOCUMENT: &str = "../docs/PROTOCOL.md";
+const UPDATE: &str = "NATTER_UPDATE_DOCS=1 cargo test -p broker-schemas --test protocol_doc";
+
+fn document() -> String {
+    std::fs::read_to_string(support::path(DOCUMENT)).unwrap()
+}
+
+fn client_methods() -> impl Iterator<Item = &'static MethodSpec> {
+    let methods = SERVICES.iter().flat_map(|service| service.methods);
+    methods.filter(|method| method.exposures.contains(&Exposure::Client))
+}
+
+/// What a client calls it.
+fn call(method: &MethodSpec) -> String {
+    match method.version {
+        1 => format!("{}.{}", method.service, method.name),
+        version => format!("{}.v{version}.{}", method.service, method.name),
+    }
+}
+
+#[test]
+fn the_generated_tables_are_those_of_the_contract() {
+    let before = document();
+    let mut after = before.clone();
+    for (name, table) in [
+        ("errors", errors()),
+        ("limits", limits()),
+        ("variants", variants()),
+        ("shapes", shapes()),
+        ("methods", methods()),
+        ("events", events()),
+    ] {
+        let open = format!("<!-- generated: {name} -->\n");
+        let start =
+            after.find(&open).unwrap_or_else(|| panic!("PROTOCOL.md has no line {open}")) + open.len();
+        let end =
+            start + after[start..].find("<!-- end -->").expect("a generated table ends with <!-- end -->");
+        after.replace_range(start..end, &table);
+    }
+    if std::env::var_os("NATTER_UPDATE_DOCS").is_some() {
+        std::fs::write(support::path(DOCUMENT), after).unwrap();
+    } else {
+        assert!(
+            before == after,
+            "a generated table of docs/PROTOCOL.md is not that of the contract: {UPDATE}"
+        );
+    }
+}
+
+fn errors() -> String {
+    let mut table = "| code | number | in postcard | outcome | meaning |\n|---|---|---|---|---|\n".to_owned();
+    for code in Code::ALL {
+        let meaning = match code {
+            Code::Invalid => "the request can't be read, or breaks a stated rule",
+            Code::Unauthenticated => "nobody is signed in on this connection",
+            Code::Forbidden => "signed in, but not allowed to do this",
+            Code::NotFound => "it doesn't exist, or the caller may not know that it does",
+            Code::Conflict => "it clashes with what is already there",
+            Code::TooLarge => "longer than the stated maximum",
+            Code::RateLimited => "too many, too fast; `retry_after_ms` says when to try again",
+            Code::Internal => "a fault inside the service",
+            Code::Unavailable => "not done: the service is absent, full or stopping",
+            Code::Timeout => "no answer in time",
+        };
+        let outcome = code.outcome().name();
+        writeln!(table, "| `{code}` | {} | {} | `{outcome}` | {meaning} |", code.number(), code as u8)
+            .unwrap();
+    }
+    table
+}
+
+fn limits() -> String {
+    let limits = [
+        ("`name` of an account", user::NAME_BYTES, "bytes; the rule for names is narrower"),
+        ("`display_name`", user::DISPLAY_NAME_BYTES, "bytes, and 64 characters"),
+        ("`password`, `old`, `new`", user::PASSWORD_BYTES, "bytes, and 128 characters"),
+        ("`text` of a message", message::TEXT_BYTES, "bytes"),
+        ("`limit` of `message.history`", message::PAGE_MAX as usize, "messages"),
+        ("`limit` when absent", message::PAGE_DEFAULT as usize, "messages"),
+        (
+            "texts in one page of `message.history` or `message.sync`",
+            message::PAGE_BYTES,
+            "bytes, then it ends early",
+        ),
+        ("`have` of `message.sync`", message::SYNC_MAX, "entries"),
+    ];
+    limits.iter().fold("| what | at most | |\n|---|---|---|\n".to_owned(), |mut table, (what, most, unit)| {
+        writeln!(table, "| {what} | {most} | {unit} |").unwrap();
+        table
+    })
+}
+
+fn methods() -> String {
+    let mut table =
+        "| call | request | reply | who | repeat | within |\n|---|---|---|---|---|---|\n".to_owned();
+    for method in client_methods() {
+        let (call, request, reply) = (call(method), fields(method.request), shape(method.reply));
+        let (access, repeat, seconds) =
+            (method.access.name(), method.repeat.name(), method.deadline.as_secs());
+        writeln!(table, "| `{call}` | `{request}` | `{reply}` | {access} | {repeat} | {seconds} s |")
+            .unwrap();
+    }
+    table
+}
+
+fn events() -> String {
+    let mut table = "| event | body |\n|---|---|\n".to_owned();
+    for event in SERVICES.iter().flat_map(|service| service.events) {
+        writeln!(table, "| `{}` | `{}` |", event.name, shape(event.schema)).unwrap();
+    }
+    table
+}
+
+/// The records inside requests, replies and events, and the replies that have a section of their own.
+fn shapes() -> String {
+    let mut table = "| shape | fields |\n|---|---|\n".to_owned();
+    for (name, schema) in named_shapes() {
+        writeln!(table, "| `{name}` | `{}` |", fields(schema)).unwrap();
+    }
+    table
+}
+
+fn variants() -> String {
+    let mut enums: BTreeMap<&str, &'static NamedType> = BTreeMap::new();
+    visible(&mut |schema| {
+        if matches!(schema.ty, DataModelType::Enum(_)) {
+            enums.entry(schema.name).or_insert(schema);
+        }
+    });
+    let mut table = "| type | number | variant | carries |\n|---|---|---|---|\n".to_owned();
+    for (name, schema) in enums {
+        let DataModelType::Enum(variants) = schema.ty else { unreachable!() };
+        for (number, variant) in variants.iter().enumerate() {
+            let carries = match variant.ty {
+                DataModelVariant::UnitVariant => String::new(),
+                DataModelVariant::NewtypeVariant(_) if name == "Fetched" => "`T`".to_owned(),
+                DataModelVariant::NewtypeVariant(inner) => format!("`{}`", shape(inner)),
+                DataModelVariant::TupleVariant(parts) => {
+                    format!("`{}`", parts.iter().map(|part| shape(part)).collect::<Vec<_>>().join(", "))
+                }
+                DataModelVariant::StructVariant(parts) => format!("`{}`", record(parts)),
+            };
+            writeln!(table, "| `{name}` | {number} | `{}` | {carries} |", snake(variant.name)).unwrap();
+        }
+    }
+    table
+}
+
+/// serde's `rename_all = "snake_case"`, which every enum that clients see has.
+fn snake(name: &str) -> String {
+    name.chars().enumerate().fold(String::new(), |mut snake, (i, letter)| {
+        if letter.is_uppercase() && i > 0 {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+        snake
+    })
+}
+
+/// How the document writes a type: by its name if it explains the name, otherwise by its fields.
+fn shape(schema: &'static NamedType) -> String {
+    match schema.ty {
+        DataModelType::Struct(parts) if named_shapes().contains_key(schema.name) || parts.is_empty() => {
+            if parts.is_empty() {
+                "{}".to_owned()
+            } else {
+                schema.name.to_owned()
+            }
+        }
+        DataModelType::Enum(variants) if schema.name == "Fetched" => {
+            format!(
+                "Fetched<{}>",
+                support::parts_of_variant(variants[0].ty).into_iter().map(shape).collect::<String>()
+            )
+        }
+        DataModelType::Struct(parts) => record(parts),
+        // A new event of an old shape.
+        DataModelType::NewtypeStruct(inner) if matches!(inner.ty, DataModelType::Struct(_)) => shape(inner),
+        DataModelType::Option(inner) => format!("{}?", shape(inner)),
+        DataModelType::Seq(item) => format!("[{}]", shape(item)),
+        DataModelType::Map { key, val } => format!("{{[{}]: {}}}", shape(key), shape(val)),
+        DataModelType::String => "string".to_owned(),
+        _ => schema.name.to_owned(),
+    }
+}
+
+fn fields(schema: &'static NamedType) -> String {
+    match schema.ty {
+        DataModelType::Struct(parts) => record(parts),
+        _ => shape(schema),
+    }
+}
+
+fn record(parts: &[&'static NamedValue]) -> String {
+    let parts: Vec<_> = parts.iter().map(|field| format!("{}: {}", field.name, shape(field.ty))).collect();
+    format!("{{{}}}", parts.join(", "))
+}
+
+/// Calls `visit` with everything that a client sees.
+fn visible(visit: &mut dyn FnMut(&'static NamedType)) {
+    let bodies = client_methods().flat_map(|method| [method.request, method.reply]);
+    let events = SERVICES.iter().flat_map(|service| service.events).map(|event| event.schema);
+    bodies.chain(events).for_each(|schema| support::walk(schema, visit));
+}
+
+/// The records that the document explains once, under their own name: those inside others, and replies of several
+/// methods.
+fn named_shapes() -> BTreeMap<&'static str, &'static NamedType> {
+    let mut named = BTreeMap::new();
+    visible(&mut |schema| {
+        for part in support::parts(schema) {
+            if matches!(part.ty, DataModelType::Struct(_)) {
+                named.insert(part.name, part);
+            }
+        }
+    });
+    let replies: Vec<_> = client_methods().map(|method| method.reply).collect();
+    for reply in &replies {
+        let filled = matches!(reply.ty, DataModelType::Struct(parts) if !parts.is_empty());
+        if filled && replies.iter().filter(|other| other == &reply).count() > 1 {
+            named.insert(reply.name, reply);
+        }
+    }
+    named
+}
+
+/// The parts of the document that begin with a heading ``#### `title` ``, by title.
+fn sections(document: &str) -> BTreeMap<String, String> {
+    let mut sections = BTreeMap::new();
+    for part in document.split("\n#### ").skip(1) {
+        let (title, text) = part.split_once('\n').unwrap();
+        let text = text.split("\n### ").next().unwrap().split("\n## ").next().unwrap();
+        sections.insert(title.replace('`', ""), text.to_owned());
+    }
+    sections
+}
+
+/// Whether `text` has the row of each field, with its type.
+fn assert_explains(title: &str, text: &str, schema: &'static NamedType) {
+    match schema.ty {
+        DataModelType::Struct(parts) if named_shapes().contains_key(schema.name) && title != schema.name => {
+            let link = format!("[`{}`]", schema.name);
+            assert!(text.contains(&link), "PROTOCOL.md, {title}: should point to {link}: {}", record(parts));
+        }
+        DataModelType::Struct(parts) => {
+            for field in *parts {
+                let row = format!("| `{}` | `{}` |", field.name, shape(field.ty));
+                assert!(text.contains(&row), "PROTOCOL.md, {title}: has no row {row}");
+            }
+        }
+        DataModelType::NewtypeStruct(inner) => assert_explains(title, text, inner),
+        _ => panic!("{title}: a body is a record"),
+    }
+}
+
+#[test]
+fn every_method_and_field_is_explained() {
+    let sections = sections(&document());
+    for method in client_methods() {
+        let title = call(method);
+        let text =
+            sections.get(&title).unwrap_or_else(|| panic!("PROTOCOL.md has no section #### `{title}`"));
+        assert_explains(&title, text, method.request);
+        assert_explains(&title, text, method.reply);
+    }
+    for (title, schema) in named_shapes() {
+        let text = sections.get(title).unwrap_or_else(|| panic!("PROTOCOL.md has no section #### `{title}`"));
+        assert_explains(title, text, schema);
+    }
+}
+
+#[test]
+fn every_event_is_explained() {
+    let sections = sections(&document());
+    for event in SERVICES.iter().flat_map(|service| service.events) {
+        // A method may have the same name.
+        let (alone, beside) = (event.name.to_owned(), format!("{}, the event", event.name));
+        let text = sections.get(&beside).or_else(|| sections.get(&alone));
+        let text = text.unwrap_or_else(|| panic!("PROTOCOL.md has no section #### `{alone}`"));
+        assert_explains(&alone, text, event.schema);
+    }
+}
+
+#[test]
+fn nothing_is_explained_that_does_not_exist() {
+    let methods: BTreeSet<_> = client_methods().map(call).collect();
+    let events: BTreeSet<_> =
+        SERVICES.iter().flat_map(|service| service.events).map(|event| event.name).collect();
+    for title in sections(&document()).into_keys() {
+        let name = title.trim_end_matches(", the event");
+        let exists = methods.contains(name)
+            || events.contains(name)
+            || named_shapes().contains_key(name)
+            || name.starts_with("session.");
+        assert!(exists, "PROTOCOL.md explains {title}, which the contract doesn't have");
+    }
+}
+
+#[test]
+fn every_example_is_a_message_that_the_contract_accepts() {
+    let mut open: BTreeMap<(String, u64), String> = BTreeMap::new();
+    let mut seen = 0;
+    for block in document().split("```conversation\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            let (who, rest) = line.split_once(' ').unwrap();
+            let (direction, json) = rest.trim_start().split_once(' ').unwrap();
+            let frame: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let id = frame["id"].as_u64().unwrap_or_default();
+            if let (">", Some(call)) = (direction, frame["call"].as_str()) {
+                open.insert((who.to_owned(), id), call.to_owned());
+                if let Some(body) = frame.get("body")
+                    && !line.contains(r#""body":{}"#)
+                {
+                    assert_body(line, &versioned(call, "request"), body);
+                }
+            } else if let Some(body) = frame.get("ok") {
+                let call = &open[&(who.to_owned(), id)];
+                assert_body(line, &versioned(call, "reply"), body);
+            } else if let Some(event) = frame["event"].as_str() {
+                assert_body(line, &format!("{event} event"), &frame["body"]);
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "the document lost its examples");
+}
+
+fn versioned(call: &str, what: &str) -> String {
+    let (service, method) = call.split_once('.').unwrap();
+    format!("{service}.v1.{method} {what}")
+}
+
+/// Whether `body` is a `name` and has no field that a `name` doesn't have.
+fn assert_body(line: &str, name: &str, body: &Value) {
+    let examples = examples();
+    let example =
+        examples.iter().find(|example| example.name == name).unwrap_or_else(|| panic!("{line}: no {name}"));
+    let again = (example.reread)(ContentType::Json, body.to_string().as_bytes());
+    let (_, again) = again.unwrap_or_else(|error| panic!("{line}: {error}"));
+    let again: Value = serde_json::from_str(&again).unwrap();
+    if !name.ends_with("request") {
+        assert_eq!(&again, body, "{line}");
+    }
+}
