@@ -143,6 +143,18 @@ impl Driver {
         let mut syncing = Syncing { call: None, due: Instant::now(), failing: false, backoff };
         loop {
             tokio::select! {
+                // What a sync brought goes before what was pushed after it, which would look like a gap. Events come last:
+                // there may always be one more, while the others are ready once.
+                biased;
+                (answer, strangers) = answered(&mut syncing.call) => {
+                    syncing.call = None;
+                    self.take_missed(answer, &strangers, &mut syncing).await;
+                }
+                () = sleep_until(syncing.due), if syncing.call.is_none() => {
+                    syncing.due = Instant::now() + shorten(self.options.sync_every);
+                    let call = Box::pin(ask(client.clone(), self.inbox.have()));
+                    syncing.call = Some((call, self.inbox.strangers()));
+                }
                 event = events.next() => match event {
                     Some(event) => {
                         if let Some(over) = self.take(event, &mut syncing).await {
@@ -155,15 +167,6 @@ impl Driver {
                         return if over { End::Over(closed) } else { End::Lost(closed) };
                     }
                 },
-                (answer, strangers) = answered(&mut syncing.call) => {
-                    syncing.call = None;
-                    self.take_missed(answer, &strangers, &mut syncing).await;
-                }
-                () = sleep_until(syncing.due), if syncing.call.is_none() => {
-                    syncing.due = Instant::now() + shorten(self.options.sync_every);
-                    let call = Box::pin(ask(client.clone(), self.inbox.have()));
-                    syncing.call = Some((call, self.inbox.strangers()));
-                }
             }
         }
     }

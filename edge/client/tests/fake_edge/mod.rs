@@ -1,0 +1,161 @@
+//! An edge that does what a test tells it: a real socket on port 0, in binary.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::time::Duration;
+
+use broker_schemas::{
+    ContentType, Conversation, Error, Event, Fetched, Method, SessionId, Timestamp, UserId,
+};
+use broker_schemas::{message, user};
+use natter_client::Address;
+use natter_protocol::{BINARY_MAGIC, ClientFrame, Encoding, Failure, ServerFrame};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct FakeEdge {
+    listener: TcpListener,
+    pub(crate) address: Address,
+}
+
+/// One connection, from the edge's side.
+pub(crate) struct Peer(TcpStream);
+
+/// A call that arrived.
+pub(crate) struct Call {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl FakeEdge {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+        Self { listener, address }
+    }
+
+    /// The next connection.
+    pub(crate) async fn accept(&self) -> Peer {
+        let (mut stream, _) =
+            timeout(PATIENCE, self.listener.accept()).await.expect("a client connects").unwrap();
+        let mut magic = [0; 4];
+        stream.read_exact(&mut magic).await.unwrap();
+        assert_eq!(magic, BINARY_MAGIC);
+        Peer(stream)
+    }
+
+    /// The next connection, with user 1 signed in on it by login or resume.
+    pub(crate) async fn accept_session(&self, token: &str, unread: Vec<message::ConversationEntry>) -> Peer {
+        let mut peer = self.accept().await;
+        let call = peer.call().await;
+        assert!(["user.login", "user.resume"].contains(&call.name.as_str()), "{}", call.name);
+        peer.ok(&call, &session(token, unread)).await;
+        peer
+    }
+}
+
+impl Peer {
+    /// The next call, whatever it is.
+    pub(crate) async fn call(&mut self) -> Call {
+        timeout(PATIENCE, self.try_call()).await.expect("the client calls").expect("a frame")
+    }
+
+    /// The next call, unless the client closes.
+    pub(crate) async fn try_call(&mut self) -> Option<Call> {
+        loop {
+            let mut bytes = vec![0; self.0.read_u32().await.ok()? as usize];
+            self.0.read_exact(&mut bytes).await.ok()?;
+            match ClientFrame::decode(Encoding::Binary, &bytes).unwrap() {
+                ClientFrame::Call { id, call, body } => {
+                    return Some(Call { id, name: call.into_owned(), body: body.to_vec() });
+                }
+                ClientFrame::Ping { id } => self.frame(ServerFrame::Pong { id }).await,
+            }
+        }
+    }
+
+    /// The next call, which must be of method `R`.
+    pub(crate) async fn expect<R: Method>(&mut self) -> (Call, R) {
+        let call = self.call().await;
+        assert_eq!(call.name, format!("{}.{}", R::SPEC.service, R::SPEC.name));
+        let request = ContentType::Postcard.decode(&call.body).unwrap();
+        (call, request)
+    }
+
+    /// Expects a sync, and answers it. What the client said it has.
+    pub(crate) async fn sync(&mut self, messages: Vec<message::Entry>, more: bool) -> message::Sync {
+        let (call, request) = self.expect::<message::Sync>().await;
+        self.ok(&call, &message::Missed { messages, more }).await;
+        request
+    }
+
+    pub(crate) async fn ok(&mut self, call: &Call, reply: &impl Serialize) {
+        let body = ContentType::Postcard.encode(reply).unwrap();
+        self.frame(ServerFrame::Ok { id: call.id, body: &body }).await;
+    }
+
+    pub(crate) async fn fail(&mut self, call: &Call, error: &Error) {
+        self.frame(ServerFrame::Error { id: call.id, error: Failure::from(error) }).await;
+    }
+
+    pub(crate) async fn push<E: Event>(&mut self, event: &E) {
+        let body = ContentType::Postcard.encode(event).unwrap();
+        self.push_raw(E::NAME, &body).await;
+    }
+
+    pub(crate) async fn push_raw(&mut self, name: &str, body: &[u8]) {
+        self.frame(ServerFrame::Event { event: name.into(), body }).await;
+    }
+
+    pub(crate) async fn frame(&mut self, frame: ServerFrame<'_>) {
+        self.0.write_all(&frame.encode(Encoding::Binary, true)).await.unwrap();
+    }
+}
+
+pub(crate) fn user_id(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+/// The conversation of users 1 and `peer`.
+pub(crate) fn with(peer: u64) -> Conversation {
+    Conversation::direct(user_id(1), user_id(peer)).unwrap()
+}
+
+/// Message `seq` from user `peer` to user 1.
+pub(crate) fn entry(peer: u64, seq: u64) -> message::Entry {
+    message::Entry {
+        conversation: with(peer),
+        seq: broker_schemas::Seq::new(seq).unwrap(),
+        from: user_id(peer),
+        client_id: Uuid::from_u128(u128::from(seq)),
+        text: format!("message {seq}"),
+        sent_at: Timestamp(1_700_000_000_000),
+    }
+}
+
+pub(crate) fn unread(peer: u64, last_seq: u64, read_seq: u64) -> message::ConversationEntry {
+    message::ConversationEntry { conversation: with(peer), last_seq, read_seq }
+}
+
+pub(crate) fn session(token: &str, unread: Vec<message::ConversationEntry>) -> user::Session {
+    user::Session {
+        user: user_id(1),
+        name: "alice".into(),
+        display_name: "Alice".into(),
+        session: SessionId::new(5).unwrap(),
+        token: token.into(),
+        expires_at: Timestamp(i64::MAX),
+        friends: Fetched::Available(Vec::new()),
+        unread: Fetched::Available(unread),
+    }
+}
+
+pub(crate) fn login() -> user::Login {
+    user::Login { name: "alice".try_into().unwrap(), password: "password1".try_into().unwrap(), device: None }
+}
