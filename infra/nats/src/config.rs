@@ -1,7 +1,6 @@
 //! What `nats-server` and the NATS CLI read, as text.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::Path;
 
 use broker_schemas::permission::Holder;
@@ -20,42 +19,52 @@ pub(crate) struct Outputs<'a> {
 
 /// `nats-server.conf`. Whoever may do what is in `accounts.conf`, which it includes.
 pub(crate) fn server(options: &Options, outputs: &Outputs<'_>) -> String {
-    let mut text = HEADER.to_owned();
-    let mut set = |name: &str, value: String| text.push_str(&format!("{name}: {value}\n"));
-    set("listen", listen(options.port));
-    if let Some(port) = options.monitoring_port {
-        // It asks nobody who they are.
-        set("http", listen(port));
-    }
-    set("max_payload", options.max_payload.to_string());
-    // A client that reads nothing for this long is cut off, so that its queue ends.
-    set("write_deadline", quoted("10s"));
-    set("pid_file", quoted_path(outputs.pid));
-    set("ports_file_dir", quoted_path(outputs.ports));
-    set("log_file", quoted_path(outputs.log));
-    set("logfile_size_limit", (16 << 20).to_string());
-    set("logfile_max_num", 4.to_string());
-    text.push_str("include \"accounts.conf\"\n");
-    text
+    let listens = listen(options.port);
+    let monitoring = match options.monitoring_port {
+        Some(port) => format!("http: {}\n", listen(port)),
+        None => String::new(),
+    };
+    let max_payload = options.max_payload;
+    let [pid, ports, log] =
+        [outputs.pid, outputs.ports, outputs.log].map(|path| quoted(&path.to_string_lossy()));
+    format!(
+        r#"{HEADER}listen: {listens}
+{monitoring}max_payload: {max_payload}
+# A client that reads nothing for this long is cut off, so that its queue ends.
+write_deadline: "10s"
+pid_file: {pid}
+ports_file_dir: {ports}
+log_file: {log}
+logfile_size_limit: 16MB
+logfile_max_num: 4
+include "accounts.conf"
+"#
+    )
 }
 
 /// `accounts.conf`: public keys, and what each may do.
 pub(crate) fn accounts(holders: &[(Holder, String)], system: &str) -> String {
-    let mut users = String::new();
-    for (holder, key) in holders {
+    let user = |(holder, key): &(Holder, String)| {
         let may = holder.permissions();
-        let (publish, subscribe) = (allow(&may.publish), allow(&may.subscribe));
-        // Writing to a string can't fail.
-        let _ = write!(
-            users,
-            "      # {}\n      {{ nkey: {key}, permissions: {{\n        publish: {publish}\n        subscribe: \
-             {subscribe}\n      }} }}\n",
-            holder.name()
-        );
-    }
+        let (name, publish, subscribe) = (holder.name(), allow(&may.publish), allow(&may.subscribe));
+        format!(
+            r"    # {name}
+    {{ nkey: {key}, permissions: {{
+      publish: {publish}
+      subscribe: {subscribe}
+    }} }}
+"
+        )
+    };
+    let users: String = holders.iter().map(user).collect();
     format!(
-        "{HEADER}accounts: {{\n  NATTER: {{\n    users: [\n{users}    ]\n  }}\n  SYS: {{ users: [ {{ nkey: {system} \
-         }} ] }}\n}}\nsystem_account: SYS\n"
+        r"{HEADER}system_account: SYS
+accounts: {{
+  SYS: {{ users: [ {{ nkey: {system} }} ] }}
+  NATTER: {{ users: [
+{users}  ] }}
+}}
+"
     )
 }
 
@@ -64,8 +73,8 @@ fn allow(subjects: &BTreeSet<String>) -> String {
     if subjects.is_empty() {
         return "{ deny: \">\" }".to_owned();
     }
-    let lines: String = subjects.iter().map(|subject| format!("          {}\n", quoted(subject))).collect();
-    format!("{{ allow: [\n{lines}        ] }}")
+    let lines: String = subjects.iter().map(|subject| format!("        {}\n", quoted(subject))).collect();
+    format!("{{ allow: [\n{lines}      ] }}")
 }
 
 fn listen(port: u16) -> String {
@@ -76,10 +85,6 @@ fn listen(port: u16) -> String {
 
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
-}
-
-fn quoted_path(path: &Path) -> String {
-    quoted(&path.to_string_lossy())
 }
 
 /// A context of the NATS CLI. It alone carries an inbox prefix: no variable of the CLI does.
@@ -101,4 +106,14 @@ pub(crate) fn environment(url: &str, seed: &Path, context: &Path) -> String {
         text.push_str(&format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_without_permissions_may_do_nothing() {
+        assert_eq!(allow(&BTreeSet::new()), "{ deny: \">\" }");
+    }
 }

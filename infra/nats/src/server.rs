@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
@@ -134,13 +134,11 @@ impl Launch {
         let mut child = command.spawn().with_context(|| format!("can't run {}", self.program.display()))?;
 
         let ready = timeout(READY_WITHIN, self.ready(&mut child)).await;
-        let url = ready.unwrap_or_else(|_| bail!("not ready after {READY_WITHIN:?}")).with_context(|| {
-            format!(
-                "nats-server didn't start; {} ends with:\n{}",
-                self.bus.log_path().display(),
-                last_lines(&self.bus)
-            )
-        })?;
+        let url =
+            ready.unwrap_or_else(|_| bail!("is not ready after {READY_WITHIN:?}")).map_err(|error| {
+                let (log, end) = (self.bus.log_path(), last_lines(&self.bus));
+                anyhow!("nats-server {error}; {} ends with:\n{end}", log.display())
+            })?;
         let port =
             url.rsplit(':').next().and_then(|port| port.parse().ok()).context("a URL without a port")?;
         Ok(Running { child, url, port })
@@ -154,13 +152,13 @@ impl Launch {
             nats: Vec<String>,
         }
 
-        let pid = child.id().context("it ended at once")?;
+        let pid = child.id().context("ended at once")?;
         let mut name = self.program.file_name().unwrap_or_default().to_owned();
         name.push(format!("_{pid}.ports"));
         let path = self.bus.dir().join(name);
         loop {
             if let Some(status) = child.try_wait()? {
-                bail!("it ended with {status}");
+                bail!("ended with {status}");
             }
             // Half a file doesn't parse.
             let ports = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Ports>(&text).ok());
