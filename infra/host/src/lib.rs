@@ -17,6 +17,8 @@ mod scope;
 mod serve;
 mod settings;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trace;
 
 pub use bus::{Bus, Forward, Reply};

@@ -80,6 +80,12 @@ impl Settings {
         Self { layers: self.layers.join(Serialized::default(key, value)) }
     }
 
+    /// Sets `key` (`section.key`), whatever the layers say.
+    #[must_use]
+    pub fn with(self, key: &str, value: impl Serialize) -> Self {
+        Self { layers: self.layers.merge(Serialized::default(key, value)) }
+    }
+
     /// The section called `name`, each key that isn't set at its default.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ impl Work<Draft, Outcome> for Committer {
 
 /// Another copy stored the same `client_id`, or the two waited for each other's rows: nothing was done, and a second try
 /// sees what the other one did.
-fn is_collision(failure: &Failure) -> bool {
+pub(crate) fn is_collision(failure: &Failure) -> bool {
     let Failure::Broken(cause) = failure else { return false };
     let Some(sqlx::Error::Database(error)) = cause.downcast_ref() else { return false };
     const DEADLOCK: &str = "40P01";

@@ -62,15 +62,17 @@ impl Store {
         .bind(i64::try_from(version).unwrap_or(i64::MAX))
         .execute(&mut *transaction)
         .await?;
-        sqlx::query(
-            "INSERT INTO member (user_id, conversation, read_seq) VALUES ($1, $3, 0), ($2, $3, 0) \
-             ON CONFLICT (user_id, conversation) DO NOTHING",
-        )
-        .bind(i64::from(a))
-        .bind(i64::from(b))
-        .bind(id)
-        .execute(&mut *transaction)
-        .await?;
+        if open {
+            sqlx::query(
+                "INSERT INTO member (user_id, conversation, read_seq) VALUES ($1, $3, 0), ($2, $3, 0) \
+                 ON CONFLICT (user_id, conversation) DO NOTHING",
+            )
+            .bind(i64::from(a))
+            .bind(i64::from(b))
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        }
         Ok(transaction.commit().await?)
     }
 
@@ -301,4 +303,147 @@ fn entry(row: &AnyRow) -> Result<Entry> {
         text: row.try_get(4)?,
         sent_at: Timestamp(row.try_get(5)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use natter_host::testing::{TestDatabase, databases};
+
+    fn user(number: u64) -> UserId {
+        UserId::new(number).unwrap()
+    }
+
+    fn pair(a: u64, b: u64) -> Conversation {
+        Conversation::direct(user(a), user(b)).unwrap()
+    }
+
+    fn message(conversation: Conversation, seq: u64, text: &str) -> Entry {
+        let seq = Seq::new(seq).unwrap();
+        let from = conversation.pair().unwrap().0;
+        Entry {
+            conversation,
+            seq,
+            from,
+            client_id: Uuid::now_v7(),
+            text: text.to_owned(),
+            sent_at: Timestamp(1),
+        }
+    }
+
+    async fn stores() -> Vec<(Store, TestDatabase)> {
+        let databases = databases("message", MIGRATIONS).await;
+        databases.into_iter().map(|test| (Store::new(test.database.clone()), test)).collect()
+    }
+
+    async fn fill(store: &Store, conversation: Conversation, count: u64) {
+        store.set_gate(conversation, true, 1).await.unwrap();
+        let mut transaction = store.begin().await.unwrap();
+        let counts = BTreeMap::from([(conversation, count.cast_signed())]);
+        let last = Store::take_places(&mut transaction, &counts, Timestamp(5)).await.unwrap();
+        let first = last[&conversation].cast_unsigned() + 1 - count;
+        let entries: Vec<_> =
+            (0..count).map(|n| message(conversation, first + n, &format!("text {n}"))).collect();
+        Store::insert(&mut transaction, &entries).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn places_are_taken_only_where_the_gate_is_open() {
+        for (store, test) in stores().await {
+            let (open, shut, unknown) = (pair(1, 2), pair(1, 3), pair(1, 4));
+            store.set_gate(open, true, 1).await.unwrap();
+            store.set_gate(shut, false, 1).await.unwrap();
+            let mut transaction = store.begin().await.unwrap();
+            let counts = BTreeMap::from([(open, 3), (shut, 1), (unknown, 1)]);
+            let last = Store::take_places(&mut transaction, &counts, Timestamp(5)).await.unwrap();
+            assert_eq!(last, HashMap::from([(open, 3)]), "{}", test.name);
+            let existing = Store::existing(&mut transaction, &[shut, unknown]).await.unwrap();
+            assert_eq!(existing, vec![shut], "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_older_gate_does_not_undo_a_newer_one() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            store.set_gate(there, false, 7).await.unwrap();
+            store.set_gate(there, true, 6).await.unwrap();
+            let mut transaction = store.begin().await.unwrap();
+            let counts = BTreeMap::from([(there, 1)]);
+            let last = Store::take_places(&mut transaction, &counts, Timestamp(5)).await.unwrap();
+            assert!(last.is_empty(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_repeated_send_is_found_and_a_second_insert_collides() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            store.set_gate(there, true, 1).await.unwrap();
+            let first = message(there, 1, "grüße 👋");
+            let mut transaction = store.begin().await.unwrap();
+            Store::insert(&mut transaction, std::slice::from_ref(&first)).await.unwrap();
+            transaction.commit().await.unwrap();
+
+            let mut transaction = store.begin().await.unwrap();
+            let keys = [(first.from, first.client_id), (first.from, Uuid::now_v7())];
+            let stored = Store::find_stored(&mut transaction, &keys).await.unwrap();
+            assert_eq!(stored.len(), 1, "{}", test.name);
+            assert_eq!(stored[&keys[0]].text, first.text, "{}", test.name);
+            let again = Entry { seq: Seq::new(2).unwrap(), ..first };
+            let failure = Store::insert(&mut transaction, &[again]).await.unwrap_err();
+            assert!(crate::commit::is_collision(&failure), "{} {failure:?}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_go_back_and_ranges_go_forward() {
+        for (store, test) in stores().await {
+            let (one, two) = (pair(1, 2), pair(1, 3));
+            fill(&store, one, 10).await;
+            fill(&store, two, 3).await;
+            let page = store.page_before(one, 9, 3).await.unwrap();
+            assert_eq!(
+                page.iter().map(|entry| entry.seq.get()).collect::<Vec<_>>(),
+                [8, 7, 6],
+                "{}",
+                test.name
+            );
+            let missed = store.ranges(&[(one, 8, 10), (two, 0, 2)], 100).await.unwrap();
+            let places: Vec<_> = missed.iter().map(|entry| (entry.conversation, entry.seq.get())).collect();
+            assert_eq!(places, [(one, 9), (one, 10), (two, 1), (two, 2)], "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn cursors_only_move_forward() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, there, 5).await;
+            let to = |seq| BTreeMap::from([((user(1), there), Seq::new(seq).unwrap())]);
+            assert_eq!(store.move_cursors(&to(4)).await.unwrap(), vec![(user(1), there)], "{}", test.name);
+            assert!(store.move_cursors(&to(3)).await.unwrap().is_empty(), "{}", test.name);
+            let entry = store.member(user(1), there).await.unwrap().unwrap();
+            assert_eq!((entry.last_seq, entry.read_seq), (5, 4), "{}", test.name);
+            assert_eq!(store.member(user(9), there).await.unwrap(), None, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_user_leaves_and_the_other_side_keeps_the_history() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, there, 2).await;
+            assert_eq!(store.forget(user(1)).await.unwrap(), vec![user(2)], "{}", test.name);
+            assert!(store.forget(user(1)).await.unwrap().is_empty(), "{}", test.name);
+            store.set_gate(there, true, 99).await.unwrap();
+            assert_eq!(store.conversations(user(2), 10).await.unwrap().len(), 1, "{}", test.name);
+            assert_eq!(store.page_before(there, i64::MAX, 10).await.unwrap().len(), 2, "{}", test.name);
+            let mut transaction = store.begin().await.unwrap();
+            let counts = BTreeMap::from([(there, 1)]);
+            let last = Store::take_places(&mut transaction, &counts, Timestamp(5)).await.unwrap();
+            assert!(last.is_empty(), "{}: the gate stays shut", test.name);
+        }
+    }
 }

@@ -1,0 +1,66 @@
+//! For tests of modules: a module's tables in every database that there is, each test with its own.
+
+use tempfile::TempDir;
+
+use crate::{Database, DatabaseSettings};
+
+/// Fresh tables, in one of the databases.
+#[derive(Debug)]
+pub struct TestDatabase {
+    /// The tables.
+    pub database: Database,
+    /// Which database, for messages of failed tests.
+    pub name: &'static str,
+    _directory: Option<TempDir>,
+}
+
+/// Fresh tables of `module` in SQLite, and in PostgreSQL when `NATTER_TEST_POSTGRES` holds the URL of a server, on which
+/// a database is made for the test. That server is thrown away after the tests (`tests/tools/with-postgres.sh`), so
+/// nothing is cleaned up here.
+///
+/// # Panics
+/// When a database can't be had: a test that doesn't run must not look like one that passed.
+#[allow(clippy::expect_used)]
+pub async fn databases(
+    module: &'static str,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> Vec<TestDatabase> {
+    let directory = TempDir::new().expect("a temporary directory");
+    let url = format!("sqlite:{}", directory.path().display());
+    let database = open(url, module, migrations).await;
+    let mut databases = vec![TestDatabase { database, name: "sqlite", _directory: Some(directory) }];
+    if let Ok(server) = std::env::var("NATTER_TEST_POSTGRES") {
+        let url = new_postgres(&server).await;
+        let database = open(url, module, migrations).await;
+        databases.push(TestDatabase { database, name: "postgres", _directory: None });
+    }
+    databases
+}
+
+async fn open(
+    url: String,
+    module: &'static str,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> Database {
+    let settings = DatabaseSettings { url, ..DatabaseSettings::default() };
+    #[allow(clippy::expect_used)]
+    Database::open(&settings, module, migrations).await.expect("open the test's tables")
+}
+
+/// A new, empty database on the server at `url`, and its own URL.
+///
+/// # Panics
+/// When it can't be made.
+#[allow(clippy::expect_used)]
+pub async fn new_postgres(url: &str) -> String {
+    use sqlx::{AssertSqlSafe, Connection, Executor};
+    sqlx::any::install_default_drivers();
+    let name = format!("natter_test_{:016x}", getrandom::u64().expect("randomness"));
+    let mut connection = sqlx::AnyConnection::connect(url).await.expect("connect to NATTER_TEST_POSTGRES");
+    connection
+        .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .await
+        .expect("make the test's database");
+    let (server, _) = url.rsplit_once('/').expect("a URL with a database");
+    format!("{server}/{name}")
+}
