@@ -1,0 +1,18 @@
+//! Tells friends who comes online and who goes.
+
+use broker_schemas::friend::PresenceEvent;
+use broker_schemas::user::PresenceChanged;
+use natter_host::{Hear, Result};
+
+use crate::Module;
+use crate::store::Kind;
+
+impl Hear<PresenceChanged> for Module {
+    async fn hear(&self, fact: PresenceChanged) -> Result<()> {
+        let event = PresenceEvent { user: fact.user, online: fact.online };
+        for friend in self.store.list(fact.user, Kind::Friend).await? {
+            self.push(friend.user, &event).await;
+        }
+        Ok(())
+    }
+}
