@@ -1,1 +1,41 @@
-//! What crosses a process: end to end, faults, load.
+//! What crosses a process: real processes, a real NATS server, real databases, real sockets.
+//!
+//! [`Platform`] runs the platform in one of its shapes, on one of its databases; [`Person`] is a user of it. The tests
+//! are in `tests/`, one file per property that they protect.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "only tests use this")]
+
+mod person;
+mod platform;
+mod wire;
+
+pub use person::{Person, befriend};
+pub use platform::{Backend, Platform, program};
+pub use wire::Wire;
+
+/// Makes two tests of one: on SQLite and, where `NATTER_TEST_POSTGRES` names a server, on PostgreSQL. Without one, the
+/// second says that it was skipped; `make test` brings one.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($(#[$doc:meta])* async fn $name:ident($backend:ident: Backend) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            async fn test($backend: $crate::Backend) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                test($crate::Backend::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                match $crate::Backend::postgres() {
+                    Some(backend) => test(backend).await,
+                    None => eprintln!("skipped: NATTER_TEST_POSTGRES is not set"),
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,50 @@
+# The two commands that matter are `make run` and `make test`; `make help` lists the rest.
+
+TOOLS := $(CURDIR)/.tools
+NATS_CLI_VERSION := v0.5.1
+# The programs find a fetched nats-server there; scripts find the CLI.
+export PATH := $(TOOLS):$(PATH)
+
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: nats-server ## Build and start everything that a person needs to chat; stores under ./data
+	cargo build --release --package natter
+	@exec ./target/release/natter serve
+
+test: nats-server nats-cli ## Run every test, on real servers and on both databases
+	cargo build --workspace --bins
+	tests/tools/with-postgres.sh cargo test --workspace
+
+lint: ## Check format, lints and shell scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	@if command -v shellcheck >/dev/null; then shellcheck $$(git ls-files '*.sh' .ci/run); else echo "shellcheck is not installed: scripts not checked"; fi
+
+bench: nats-server ## Measure, and print what docs/FIGURES.md holds
+	cargo build --release --workspace --bins
+	./target/release/natter-bench
+
+modules: ## Build each part into its own small program
+	cargo build --release $(foreach part,user friend message edge,--package natter-$(part))
+
+lock: ## Bring schema.lock, golden bytes and the protocol's tables up to date with new types
+	NATTER_UPDATE_LOCK=1 cargo test --package broker-schemas --test lock
+	NATTER_UPDATE_DOCS=1 cargo test --package broker-schemas --test protocol_doc
+
+nats-server: ## Get nats-server into ./.tools, unless it is installed
+	@infra/nats/get-nats-server.sh
+
+nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
+	@if command -v nats >/dev/null; then :; \
+	elif command -v go >/dev/null; then \
+		echo "building the NATS CLI for the tests"; \
+		GOBIN=$(TOOLS) go install github.com/nats-io/natscli/nats@$(NATS_CLI_VERSION); \
+	else echo "Go is not installed: the tests that need the NATS CLI will say that they were skipped"; fi
+
+clean-data: ## Forget every user and message of this checkout's ./data
+	rm -rf data
+
+.PHONY: help run test lint bench modules lock nats-server nats-cli clean-data
