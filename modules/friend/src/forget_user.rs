@@ -18,11 +18,11 @@ impl Handle<ForgetUser> for Module {
             if forgotten.is_empty() {
                 return Ok(Done {});
             }
-            for (pair, relation) in forgotten {
-                if relation.flipped().is_shown() {
-                    self.push(pair.other, &RemovedEvent { user: pair.me }).await;
-                }
-            }
+            let told = forgotten
+                .into_iter()
+                .filter(|(_, relation)| relation.flipped().is_shown())
+                .map(|(pair, _)| pair.other);
+            self.push(told, &RemovedEvent { user: request.user }).await;
         }
     }
 }

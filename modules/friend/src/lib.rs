@@ -22,6 +22,7 @@ mod relation;
 mod remove;
 mod request;
 mod requests;
+mod settings;
 mod store;
 mod unblock;
 
@@ -30,50 +31,16 @@ use std::sync::Arc;
 use broker_schemas::permission::Holder;
 use broker_schemas::{Service, friend, user};
 use natter_host::{Bus, Part, Process, Running};
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::store::{LISTED, MIGRATIONS, Store};
+pub use settings::Settings;
+
+use store::{MIGRATIONS, Store};
 
 /// The friend module, as a part that a process can run.
 #[derive(Debug, Clone, Copy)]
 pub struct Friend;
-
-/// Section `[friend]`. Each limit is from 1 to 1,024; what a user has beyond a limit that was lowered stays.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// How many friends a user may have.
-    pub max_friends: u32,
-    /// How many requests of one user may wait for an answer.
-    pub max_pending: u32,
-    /// How many users one user may block.
-    pub max_blocked: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { max_friends: 500, max_pending: 100, max_blocked: 500 }
-    }
-}
-
-impl Settings {
-    fn check(&self) -> anyhow::Result<()> {
-        let limits = [
-            ("max_friends", self.max_friends),
-            ("max_pending", self.max_pending),
-            ("max_blocked", self.max_blocked),
-        ];
-        for (name, limit) in limits {
-            anyhow::ensure!(
-                (1..=LISTED).contains(&limit),
-                "friend.{name}: expected 1 to {LISTED}, got {limit}"
-            );
-        }
-        Ok(())
-    }
-}
 
 /// What every handler works with.
 #[derive(Debug)]
@@ -107,17 +74,5 @@ impl Part for Friend {
             serving.drain().await;
             store.close().await;
         }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_that_an_answer_could_not_hold_is_refused_by_name() {
-        assert!(Settings::default().check().is_ok());
-        let error = Settings { max_blocked: 0, ..Settings::default() }.check().unwrap_err();
-        assert!(error.to_string().contains("friend.max_blocked: expected 1 to 1024"), "{error}");
     }
 }

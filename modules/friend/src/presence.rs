@@ -10,9 +10,8 @@ use crate::store::Kind;
 impl Hear<PresenceChanged> for Module {
     async fn hear(&self, fact: PresenceChanged) -> Result<()> {
         let event = PresenceEvent { user: fact.user, online: fact.online };
-        for friend in self.store.list(fact.user, Kind::Friend).await? {
-            self.push(friend.user, &event).await;
-        }
+        let friends = self.store.list(fact.user, Kind::Friend).await?;
+        self.push(friends.into_iter().map(|friend| friend.user), &event).await;
         Ok(())
     }
 }

@@ -12,10 +12,15 @@ use crate::people::People;
 use crate::relation::Pair;
 
 impl Module {
-    /// Tells every session of `user`.
-    pub(crate) async fn push<E: Event + Sync>(&self, user: UserId, event: &E) {
-        if let Err(error) = self.bus.push(Audience::User(user), event).await {
-            tracing::debug!(%error, %user, event = E::NAME, "not pushed");
+    /// Tells every session of each of `users`.
+    pub(crate) async fn push<E, U>(&self, users: U, event: &E)
+    where
+        E: Event + Sync,
+        U: IntoIterator<Item = UserId, IntoIter: Send>,
+    {
+        let audiences = users.into_iter().map(Audience::User);
+        if let Err(error) = self.bus.push_each(audiences, event).await {
+            tracing::debug!(%error, event = E::NAME, "not pushed");
         }
     }
 
@@ -30,7 +35,7 @@ impl Module {
                 display_name: friend.display_name,
                 online: friend.online,
             };
-            self.push(me, &event).await;
+            self.push([me], &event).await;
         }
     }
 
@@ -40,10 +45,10 @@ impl Module {
             return;
         }
         if change.before.is_shown() {
-            self.push(pair.me, &RemovedEvent { user: pair.other }).await;
+            self.push([pair.me], &RemovedEvent { user: pair.other }).await;
         }
         if change.before.flipped().is_shown() {
-            self.push(pair.other, &RemovedEvent { user: pair.me }).await;
+            self.push([pair.other], &RemovedEvent { user: pair.me }).await;
         }
     }
 }

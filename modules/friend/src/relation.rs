@@ -92,6 +92,10 @@ pub(crate) mod tests {
     pub(crate) const EARLIER: Timestamp = Timestamp(1_000);
     pub(crate) const NOW: Timestamp = Timestamp(2_000);
 
+    pub(crate) fn pair(me: u64, other: u64) -> Pair {
+        Pair::new(UserId::new(me).unwrap(), UserId::new(other).unwrap()).unwrap()
+    }
+
     type Action = fn(Relation) -> Ruled;
 
     const ACTIONS: [Action; 6] = [

@@ -21,7 +21,7 @@ impl Handle<Request> for Module {
         } else if change.asks() && change.after.flipped().is_shown() {
             let me = people.get_or_nameless(pair.me);
             let event = RequestedEvent { user: pair.me, name: me.name, display_name: me.display_name };
-            self.push(pair.other, &event).await;
+            self.push([pair.other], &event).await;
         }
         Ok(Requested { friends: change.after.are_friends() })
     }

@@ -1,5 +1,7 @@
 //! The tables: every SQL text of this module.
 
+use std::fmt;
+
 use broker_schemas::friend::Gate;
 use broker_schemas::message::SetGate;
 use broker_schemas::{Timestamp, UserId};
@@ -31,6 +33,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// As the view calls it.
     const fn name(self) -> &'static str {
         match self {
             Self::Friend => "friend",
@@ -38,6 +41,17 @@ impl Kind {
             Self::Incoming => "incoming",
             Self::Blocked => "blocked",
         }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Friend => "friends",
+            Self::Outgoing => "unanswered requests",
+            Self::Incoming => "requests to answer",
+            Self::Blocked => "blocked users",
+        })
     }
 }
 
@@ -278,5 +292,167 @@ impl Facts {
         let blocked_by_a = seen_by_a.blocks.map(|since| since.0);
         let blocked_by_b = seen_by_a.blocked.map(|since| since.0);
         Self { asked_by_a, asked_by_b, friends, blocked_by_a, blocked_by_b }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use natter_host::testing::{TestDatabase, databases};
+
+    use super::*;
+    use crate::relation::tests::{EARLIER, NOW, pair, reachable};
+
+    pub(crate) async fn stores() -> Vec<(Store, TestDatabase)> {
+        let databases = databases("friend", MIGRATIONS).await;
+        databases.into_iter().map(|test| (Store::new(test.database.clone()), test)).collect()
+    }
+
+    fn user(number: u64) -> UserId {
+        UserId::new(number).unwrap()
+    }
+
+    const FRIENDS: Relation = Relation { tie: Tie::Friends(NOW), blocks: None, blocked: None };
+
+    async fn set(store: &Store, pair: Pair, relation: Relation) {
+        store.lock(pair).await.unwrap().commit(relation).await.unwrap();
+    }
+
+    async fn users(store: &Store, me: u64, kind: Kind) -> Vec<u64> {
+        store.list(user(me), kind).await.unwrap().into_iter().map(|entry| entry.user.get()).collect()
+    }
+
+    #[tokio::test]
+    async fn both_sides_read_what_either_stored() {
+        for (store, test) in stores().await {
+            for relation in reachable() {
+                for there in [pair(1, 2), pair(2, 1)] {
+                    set(&store, there, relation).await;
+                    let read = store.lock(there).await.unwrap();
+                    assert_eq!(read.relation, relation, "{}", test.name);
+                    read.release().await.unwrap();
+                    let read = store.lock(there.flipped()).await.unwrap();
+                    assert_eq!(read.relation, relation.flipped(), "{}", test.name);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn each_side_is_listed_what_it_is_shown() {
+        for (store, test) in stores().await {
+            for relation in reachable() {
+                for there in [pair(1, 2), pair(2, 1)] {
+                    set(&store, there, relation).await;
+                    let me = there.me.get();
+                    let listed = |kind| users(&store, me, kind);
+                    let expect = |yes: bool| if yes { vec![there.other.get()] } else { vec![] };
+                    let context = format!("{}: {relation:?}", test.name);
+                    let asked = matches!(relation.tie, Tie::Asked(_));
+                    let was_asked = matches!(relation.tie, Tie::WasAsked(_)) && relation.is_shown();
+                    assert_eq!(listed(Kind::Friend).await, expect(relation.are_friends()), "{context}");
+                    assert_eq!(listed(Kind::Outgoing).await, expect(asked), "{context}");
+                    assert_eq!(listed(Kind::Incoming).await, expect(was_asked), "{context}");
+                    assert_eq!(listed(Kind::Blocked).await, expect(relation.blocks.is_some()), "{context}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_is_listed_first() {
+        for (store, test) in stores().await {
+            set(&store, pair(5, 2), FRIENDS).await;
+            set(&store, pair(5, 9), Relation { tie: Tie::Friends(EARLIER), ..FRIENDS }).await;
+            set(&store, pair(2, 9), FRIENDS).await;
+            assert_eq!(users(&store, 5, Kind::Friend).await, [9, 2], "{}", test.name);
+            let mut locked = store.lock(pair(5, 7)).await.unwrap();
+            assert_eq!(locked.count(user(5), Kind::Friend).await.unwrap(), 2, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gate_is_to_be_told_when_it_changes_and_its_version_grows_with_every_change() {
+        for (store, test) in stores().await {
+            let there = pair(2, 1);
+            let asked = Relation { tie: Tie::Asked(NOW), ..Relation::default() };
+            assert_eq!(store.gate(there).await.unwrap(), Gate { open: false, version: 0 });
+            set(&store, there, asked).await;
+            assert_eq!(store.gate(there).await.unwrap(), Gate { open: false, version: 1 });
+            assert_eq!(store.untold_gate(there).await.unwrap(), None, "{}", test.name);
+
+            set(&store, there, FRIENDS).await;
+            let opened = store.untold_gate(there).await.unwrap().unwrap();
+            let expected = SetGate { a: user(1), b: user(2), gate: Gate { open: true, version: 2 } };
+            assert_eq!(opened, expected, "{}", test.name);
+
+            set(&store, there, Relation::default()).await;
+            store.forget_gate(&opened).await.unwrap();
+            let closed = store.untold_gate(there).await.unwrap().unwrap();
+            assert_eq!(closed.gate, Gate { open: false, version: 3 }, "{}", test.name);
+            store.forget_gate(&closed).await.unwrap();
+            assert_eq!(store.untold_gate(there).await.unwrap(), None, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_outbox_is_read_page_by_page() {
+        for (store, test) in stores().await {
+            for (a, b) in [(1, 2), (1, 10), (3, 4)] {
+                set(&store, pair(b, a), FRIENDS).await;
+            }
+            let first = store.untold_gates(None, 2).await.unwrap();
+            let rest = store.untold_gates(first.last(), 2).await.unwrap();
+            let pairs: Vec<_> = first.iter().chain(&rest).map(|gate| (gate.a.get(), gate.b.get())).collect();
+            assert_eq!(pairs, [(1, 2), (1, 10), (3, 4)], "{}", test.name);
+            assert!(store.untold_gates(rest.last(), 2).await.unwrap().is_empty(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_is_forgotten_in_batches_and_the_gates_close() {
+        for (store, test) in stores().await {
+            set(&store, pair(5, 2), FRIENDS).await;
+            set(&store, pair(5, 9), Relation { blocked: Some(NOW), ..Relation::default() }).await;
+            set(&store, pair(7, 5), Relation { tie: Tie::Asked(NOW), ..Relation::default() }).await;
+            set(&store, pair(2, 9), FRIENDS).await;
+
+            let mut forgotten = store.forget(user(5), 2).await.unwrap();
+            assert_eq!(forgotten.len(), 2, "{}", test.name);
+            forgotten.extend(store.forget(user(5), 2).await.unwrap());
+            forgotten.sort_by_key(|(pair, _)| pair.other);
+            let asked = Relation { tie: Tie::WasAsked(NOW), ..Relation::default() };
+            let blocked = Relation { blocked: Some(NOW), ..Relation::default() };
+            let expected = [(pair(5, 2), FRIENDS), (pair(5, 7), asked), (pair(5, 9), blocked)];
+            assert_eq!(forgotten, expected, "{}", test.name);
+            assert!(store.forget(user(5), 2).await.unwrap().is_empty(), "{}", test.name);
+
+            let closed = store.untold_gate(pair(5, 2)).await.unwrap().unwrap();
+            assert_eq!(closed.gate, Gate { open: false, version: 2 }, "{}", test.name);
+            assert_eq!(store.untold_gate(pair(5, 7)).await.unwrap(), None, "{}", test.name);
+            assert_eq!(users(&store, 2, Kind::Friend).await, [9], "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_older_gate_does_not_replace_a_newer_one_in_the_outbox() {
+        for (store, test) in stores().await {
+            set(&store, pair(1, 2), FRIENDS).await;
+            set(&store, pair(1, 2), FRIENDS).await;
+            store.forget(user(1), 10).await.unwrap();
+            // The versions begin anew; the message module knows better ones.
+            set(&store, pair(1, 2), FRIENDS).await;
+            let waiting = store.untold_gate(pair(1, 2)).await.unwrap().unwrap();
+            assert_eq!(waiting.gate, Gate { open: false, version: 3 }, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_dropped_changes_nothing() {
+        for (store, test) in stores().await {
+            drop(store.lock(pair(1, 2)).await.unwrap());
+            assert_eq!(store.gate(pair(1, 2)).await.unwrap().version, 0, "{}", test.name);
+            set(&store, pair(1, 2), FRIENDS).await;
+            assert_eq!(store.gate(pair(1, 2)).await.unwrap().version, 1, "{}", test.name);
+        }
     }
 }
