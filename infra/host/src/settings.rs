@@ -9,7 +9,7 @@
 //! | environment | `NATTER_EDGE__TCP=127.0.0.1:7667` |
 //! | flag | `--set edge.tcp=127.0.0.1:7667` |
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use figment::Figment;
@@ -52,7 +52,10 @@ impl Settings {
         match &arguments.config {
             Some(file) if !file.is_file() => bail!("there is no configuration file {}", file.display()),
             Some(file) => layers = layers.merge(Toml::file_exact(file)),
-            None => layers = layers.merge(Toml::file_exact(DEFAULT_FILE)),
+            None if Path::new(DEFAULT_FILE).is_file() => {
+                layers = layers.merge(Toml::file_exact(DEFAULT_FILE));
+            }
+            None => {}
         }
         // Only names with a section, so that NATTER_PASSWORD and the like of other tools stay theirs.
         let sectioned = Env::prefixed("NATTER_").filter(|key| key.as_str().contains("__")).split("__");
