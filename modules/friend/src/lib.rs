@@ -1,9 +1,9 @@
 //! Who is whose friend, who asked, and who blocks whom.
 //!
 //! The way of a call: its method's file (`request.rs`, `accept.rs`, …) has the handler and the rule by which a
-//! [`relation`] changes; [`change`] applies the rule in a transaction of [`store`], where all SQL is; then [`outbox`]
-//! tells the message module whether the two may write to each other, and [`push`] tells the users. Names come from the
-//! user module, through [`people`]. [`presence`] is not called but hears.
+//! `relation` changes; `change` applies the rule in a transaction of `store`, where all SQL is; then `outbox`
+//! tells the message module whether the two may write to each other, and `push` tells the users. Names come from the
+//! user module, through `people`. `presence` is not called but hears.
 //!
 //! Nothing here knows about sockets, sessions or messages.
 

@@ -18,7 +18,8 @@ use crate::relation::Pair;
 /// How many gates are read from the outbox at once.
 const BATCH: u32 = 64;
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// For so long a gate that should be closed may stay open after the message module is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Module {
     /// Ends a method that closes a gate: tells the message module, then the two users.
@@ -66,7 +67,6 @@ impl Module {
     pub(crate) async fn empty_outbox(self: Arc<Self>) {
         let mut pause = SHORTEST_PAUSE;
         loop {
-            tokio::time::sleep(pause).await;
             pause = match self.tell_gates().await {
                 Ok(()) => SHORTEST_PAUSE,
                 Err(failure) => {
@@ -74,6 +74,7 @@ impl Module {
                     (pause * 2).min(LONGEST_PAUSE)
                 }
             };
+            tokio::time::sleep(pause).await;
         }
     }
 
