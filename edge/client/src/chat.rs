@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker_schemas::message::{self, Recipient};
 use broker_schemas::{Conversation, Error, Method, Outcome, Seq, Text, user};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -71,6 +71,7 @@ pub struct Chat {
     link: watch::Receiver<Link>,
     token: Arc<Mutex<String>>,
     options: Arc<ChatOptions>,
+    logged_out: Arc<Notify>,
     /// The driver's task; dropping this ends it.
     _task: Arc<JoinSet<()>>,
 }
@@ -141,6 +142,7 @@ impl Chat {
         let (updates, queue) = mpsc::channel(options.update_queue.max(1));
         let (set_link, link) = watch::channel(Link::Offline);
         let (token, options) = (Arc::new(Mutex::new(token)), Arc::new(options));
+        let logged_out = Arc::new(Notify::new());
         let driver = Driver::new(
             address.clone(),
             Arc::clone(&options),
@@ -148,10 +150,11 @@ impl Chat {
             &cursors,
             set_link,
             updates,
+            Arc::clone(&logged_out),
         );
         let mut task = JoinSet::new();
         task.spawn(driver.run(online));
-        (Self { link, token, options, _task: Arc::new(task) }, Updates { queue, cursors })
+        (Self { link, token, options, logged_out, _task: Arc::new(task) }, Updates { queue, cursors })
     }
 
     /// Calls a method on the present connection.
@@ -233,9 +236,10 @@ impl Chat {
     /// Ends the session for good; [`Update::Over`] follows.
     ///
     /// # Errors
-    /// [`CallError`]; then the session is still open.
+    /// [`CallError`]; then the session may still be open.
     pub async fn log_out(&self) -> Result<(), CallError> {
         self.call(&user::Logout {}).await?;
+        self.logged_out.notify_one();
         Ok(())
     }
 

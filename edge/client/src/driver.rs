@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use broker_schemas::message::{self, Missed};
 use broker_schemas::{Code, Conversation, Error, Fetched, Map, Outcome, Text, user};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backoff::{Backoff, shorten};
@@ -59,6 +59,7 @@ pub(crate) struct Driver {
     inbox: Inbox,
     link: watch::Sender<Link>,
     updates: mpsc::Sender<Update>,
+    logged_out: Arc<Notify>,
     backoff: Backoff,
 }
 
@@ -70,13 +71,14 @@ impl Driver {
         cursors: &HashMap<Conversation, u64>,
         link: watch::Sender<Link>,
         updates: mpsc::Sender<Update>,
+        logged_out: Arc<Notify>,
     ) -> Self {
         let mut inbox = Inbox::default();
         for (&conversation, &seq) in cursors {
             inbox.start(conversation, seq);
         }
         let backoff = Backoff::new(options.first_wait, options.longest_wait);
-        Self { address, options, token, inbox, link, updates, backoff }
+        Self { address, options, token, inbox, link, updates, logged_out, backoff }
     }
 
     /// Serves connection after connection, until the session is over.
@@ -148,7 +150,12 @@ impl Driver {
                 biased;
                 (answer, strangers) = answered(&mut syncing.call) => {
                     syncing.call = None;
-                    self.take_missed(answer, &strangers, &mut syncing).await;
+                    if let Err(lost) = self.take_missed(answer, &strangers, &mut syncing).await {
+                        return End::Lost(lost);
+                    }
+                }
+                () = self.logged_out.notified() => {
+                    return End::Over(Closed { code: None, message: "logged out".into() });
                 }
                 () = sleep_until(syncing.due), if syncing.call.is_none() => {
                     syncing.due = Instant::now() + shorten(self.options.sync_every);
@@ -196,20 +203,26 @@ impl Driver {
     }
 
     /// Acts on what a sync brought.
+    ///
+    /// # Errors
+    /// When nobody is signed in on this connection any more; resuming finds out why.
     async fn take_missed(
         &mut self,
         answer: Result<Missed, CallError>,
         strangers: &HashMap<Conversation, u64>,
         syncing: &mut Syncing,
-    ) {
+    ) -> Result<(), Closed> {
         let missed = match answer {
             Ok(missed) => missed,
+            Err(error) if error.code() == Code::Unauthenticated => {
+                return Err(Closed::broken(error.to_string()));
+            }
             Err(error) => {
                 let wait = syncing.backoff.wait();
                 tracing::debug!(%error, ?wait, "sync failed");
                 syncing.due = Instant::now() + wait;
                 syncing.failing = true;
-                return;
+                return Ok(());
             }
         };
         syncing.failing = false;
@@ -232,6 +245,7 @@ impl Driver {
         } else if self.inbox.settle(strangers) {
             syncing.hasten();
         }
+        Ok(())
     }
 
     /// Hands an update to the application. One that does not listen still sends.

@@ -1,0 +1,289 @@
+//! The model, without a terminal and without a network.
+
+use broker_schemas::{
+    Code, Conversation, Error, Fetched, Outcome, Seq, SessionId, Timestamp, UserId, friend, message, user,
+};
+use natter_client::{CallError, Closed, Event, Update};
+use uuid::Uuid;
+
+use super::*;
+
+fn id(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+/// The conversation of alice, user 1, with `peer`.
+pub(crate) fn with(peer: u64) -> Conversation {
+    Conversation::direct(id(1), id(peer)).unwrap()
+}
+
+pub(crate) fn entry(from: u64, peer: u64, seq: u64, text: &str) -> message::Entry {
+    message::Entry {
+        conversation: with(peer),
+        seq: Seq::new(seq).unwrap(),
+        from: id(from),
+        client_id: Uuid::from_u128(u128::from(seq)),
+        text: text.into(),
+        sent_at: Timestamp(1_700_000_000_000),
+    }
+}
+
+fn session() -> user::Session {
+    let friend = |number, name: &str| friend::FriendEntry {
+        user: id(number),
+        name: name.into(),
+        display_name: name.into(),
+        online: number == 2,
+        since: Timestamp(0),
+    };
+    user::Session {
+        user: id(1),
+        name: "alice".into(),
+        display_name: "Alice".into(),
+        session: SessionId::new(1).unwrap(),
+        token: "t".into(),
+        expires_at: Timestamp(i64::MAX),
+        friends: Fetched::Available(vec![friend(2, "bob"), friend(3, "Carol")]),
+        unread: Fetched::Available(vec![message::ConversationEntry {
+            conversation: with(2),
+            last_seq: 2,
+            read_seq: 1,
+        }]),
+    }
+}
+
+/// Alice, signed in, with the friends bob (2, online) and Carol (3).
+pub(crate) fn signed_in(mode: Mode) -> State {
+    let mut state = State::resuming(mode);
+    update(&mut state, Input::Update(Update::Online(Box::new(session()))));
+    state
+}
+
+fn type_line(state: &mut State, line: &str) -> Vec<Effect> {
+    for c in line.chars() {
+        update(state, Input::Key(Key::Char(c)));
+    }
+    update(state, Input::Key(Key::Enter))
+}
+
+fn arrives(state: &mut State, entry: message::Entry) -> Vec<Effect> {
+    update(state, Input::Update(Update::Message(entry)))
+}
+
+fn said(effects: &[Effect]) -> Vec<String> {
+    let line = |effect: &Effect| if let Effect::Say(line) = effect { Some(line.to_string()) } else { None };
+    effects.iter().filter_map(line).collect()
+}
+
+fn refused(message: &str) -> CallError {
+    CallError::Refused { error: Error::new(Code::Forbidden, message), outcome: Outcome::Rejected }
+}
+
+/// The ids of what is being sent.
+fn sent(effects: &[Effect]) -> Vec<Uuid> {
+    let id =
+        |effect: &Effect| if let Effect::Send { client_id, .. } = effect { Some(*client_id) } else { None };
+    effects.iter().filter_map(id).collect()
+}
+
+#[test]
+fn the_form_asks_for_both_and_says_what_the_server_answered() {
+    let mut state = State::signed_out(Mode::Screen, "");
+    type_line(&mut state, "alice");
+    assert_eq!(update(&mut state, Input::Key(Key::Enter)), []);
+    let effects = type_line(&mut state, "secret password");
+    let expected =
+        Effect::SignIn { name: "alice".into(), password: "secret password".into(), register: false };
+    assert_eq!(effects, [expected]);
+    // Impatience starts nothing twice.
+    assert_eq!(update(&mut state, Input::Key(Key::Enter)), []);
+    update(&mut state, Input::Answer(Answer::SignedIn(Err("wrong name or password".into()))));
+    let Phase::SignIn(form) = &state.phase else { panic!("the form") };
+    assert_eq!(form.error, Some(Safe::line("wrong name or password")));
+    assert!(!form.busy);
+}
+
+#[test]
+fn the_form_registers_when_its_box_is_ticked() {
+    let mut state = State::signed_out(Mode::Screen, "alice");
+    update(&mut state, Input::Paste("password one\n".into()));
+    update(&mut state, Input::Key(Key::Next));
+    update(&mut state, Input::Key(Key::Char(' ')));
+    let effects = update(&mut state, Input::Key(Key::Enter));
+    assert_eq!(
+        effects,
+        [Effect::SignIn { name: "alice".into(), password: "password one".into(), register: true }]
+    );
+}
+
+#[test]
+fn what_is_shown_is_read_and_the_server_is_told_once_at_a_time() {
+    let mut state = signed_in(Mode::Screen);
+    assert!(
+        !arrives(&mut state, entry(2, 2, 2, "hi")).iter().any(|effect| matches!(effect, Effect::Read { .. }))
+    );
+    assert_eq!(state.unread_in(with(2)), 1);
+
+    let effects = type_line(&mut state, "/open BOB");
+    let read = |seq| Effect::Read { conversation: with(2), seq: Seq::new(seq).unwrap() };
+    assert!(effects.contains(&read(2)), "{effects:?}");
+    assert_eq!((state.unread_in(with(2)), state.view.unread_from), (0, Some(2)));
+
+    // While the server is being told, a further one waits.
+    assert_eq!(arrives(&mut state, entry(2, 2, 3, "there")), []);
+    let told = Answer::Read { conversation: with(2), seq: Seq::new(2).unwrap(), result: Ok(()) };
+    assert_eq!(update(&mut state, Input::Answer(told)), [read(3)]);
+}
+
+#[test]
+fn what_is_scrolled_away_is_not_read() {
+    let mut state = signed_in(Mode::Screen);
+    type_line(&mut state, "/open bob");
+    update(&mut state, Input::Drawn { page: 10, scroll_max: 30 });
+    update(&mut state, Input::Key(Key::PageUp));
+    assert_eq!(arrives(&mut state, entry(2, 2, 2, "hi")), []);
+    assert_eq!(state.unread_in(with(2)), 1);
+    let effects = update(&mut state, Input::Key(Key::PageDown));
+    assert_eq!(effects, [Effect::Read { conversation: with(2), seq: Seq::new(2).unwrap() }]);
+}
+
+#[test]
+fn a_message_is_pending_until_it_comes_back_in_its_place() {
+    let mut state = signed_in(Mode::Screen);
+    type_line(&mut state, "/open bob");
+    let ids = sent(&type_line(&mut state, "hello"));
+    let stage = |state: &State| state.threads[&with(2)].pending.first().map(|pending| pending.stage.clone());
+    assert_eq!(stage(&state), Some(Stage::Sending));
+    let result =
+        Ok(message::Sent { conversation: with(2), seq: Seq::new(3).unwrap(), sent_at: Timestamp(1) });
+    update(&mut state, Input::Answer(Answer::Sent { conversation: with(2), client_id: ids[0], result }));
+    assert_eq!(stage(&state), Some(Stage::Sent));
+    arrives(&mut state, message::Entry { client_id: ids[0], ..entry(1, 2, 3, "hello") });
+    assert_eq!(stage(&state), None);
+    assert_eq!(state.threads[&with(2)].messages.len(), 1);
+}
+
+#[test]
+fn a_failed_message_says_why_and_is_retried_under_the_same_id() {
+    let mut state = signed_in(Mode::Screen);
+    type_line(&mut state, "/open bob");
+    let first = sent(&type_line(&mut state, "hello"));
+    let answer =
+        Answer::Sent { conversation: with(2), client_id: first[0], result: Err(refused("not your friend")) };
+    let effects = update(&mut state, Input::Answer(answer));
+    assert_eq!(said(&effects), ["* not sent to bob: not your friend; /retry tries again"]);
+    assert_eq!(sent(&type_line(&mut state, "/retry")), first);
+}
+
+#[test]
+fn keys_walk_through_friends_in_the_order_of_the_list() {
+    let mut state = signed_in(Mode::Screen);
+    let mut open = |key| {
+        update(&mut state, Input::Key(key));
+        state.open
+    };
+    assert_eq!(open(Key::Next), Some(with(2)));
+    assert_eq!(open(Key::Next), Some(with(3)));
+    assert_eq!(open(Key::Down), Some(with(2)));
+    assert_eq!(open(Key::Previous), Some(with(3)));
+}
+
+#[test]
+fn history_is_fetched_once_from_the_oldest_known_message() {
+    let mut state = signed_in(Mode::Screen);
+    arrives(&mut state, entry(2, 2, 2, "hi"));
+    let effects = type_line(&mut state, "/open bob");
+    let history = Effect::History { conversation: with(2), before: Seq::new(2).ok() };
+    assert!(effects.contains(&history), "{effects:?}");
+    assert_eq!(update(&mut state, Input::Key(Key::PageUp)), []);
+    let result = Ok(vec![entry(1, 2, 1, "first")]);
+    update(&mut state, Input::Answer(Answer::History { conversation: with(2), result }));
+    assert_eq!(state.threads[&with(2)].messages.len(), 2);
+    // It begins with the first one: there is nothing older.
+    assert_eq!(update(&mut state, Input::Key(Key::PageUp)), []);
+}
+
+#[test]
+fn friendship_comes_and_goes_with_words_that_say_what_to_do() {
+    let mut state = signed_in(Mode::Plain);
+    let event = |event| Input::Update(Update::Event(event));
+    let requested =
+        friend::RequestedEvent { user: id(4), name: "dave".into(), display_name: "Dave\x1b[31m".into() };
+    let lines = said(&update(&mut state, event(Event::Requested(requested))));
+    assert_eq!(lines, ["* dave asks to be your friend: /accept dave or /decline dave"]);
+    assert_eq!(
+        type_line(&mut state, "/accept dave"),
+        [Effect::Relate { verb: Verb::Accept, name: "dave".into() }]
+    );
+    assert_eq!(state.people[&id(4)].display_name.as_str(), "Dave␛[31m");
+
+    let accepted =
+        friend::AcceptedEvent { user: id(4), name: "dave".into(), display_name: "Dave".into(), online: true };
+    update(&mut state, event(Event::Accepted(accepted)));
+    assert_eq!(sent(&type_line(&mut state, "/msg dave hi")).len(), 1);
+    let gone = Event::Presence(friend::PresenceEvent { user: id(4), online: false });
+    assert_eq!(said(&update(&mut state, event(gone))), ["* dave is offline"]);
+    update(&mut state, event(Event::Removed(friend::RemovedEvent { user: id(4) })));
+    assert_eq!(state.people[&id(4)].relation, Relation::Stranger);
+    assert!(said(&type_line(&mut state, "/open dave"))[0].contains("dave"));
+}
+
+#[test]
+fn plain_mode_writes_each_message_as_one_harmless_line() {
+    let mut state = signed_in(Mode::Plain);
+    let effects = arrives(&mut state, entry(2, 2, 2, "hi\nalice: \x1b[2J"));
+    assert_eq!(said(&effects), ["bob: hi␊alice: ␛[2J"]);
+    assert_eq!(said(&arrives(&mut state, entry(1, 2, 3, "hello"))), ["-> bob: hello"]);
+    // Seen again, as after a reconnect: nothing.
+    assert_eq!(said(&arrives(&mut state, entry(1, 2, 3, "hello"))), Vec::<String>::new());
+}
+
+#[test]
+fn a_password_is_asked_for_and_never_becomes_a_message() {
+    let mut state = signed_in(Mode::Screen);
+    type_line(&mut state, "/open bob");
+    type_line(&mut state, "/password");
+    assert_eq!(state.asking, Some(Asking::OldPassword));
+    assert!(sent(&type_line(&mut state, "old one")).is_empty());
+    let effects = type_line(&mut state, "/new one");
+    assert_eq!(effects, [Effect::ChangePassword { old: "old one".into(), new: "/new one".into() }]);
+
+    type_line(&mut state, "/password");
+    update(&mut state, Input::Key(Key::Escape));
+    assert_eq!(sent(&type_line(&mut state, "a message again")).len(), 1);
+}
+
+#[test]
+fn a_lost_connection_is_said_once_and_the_next_one_reads_on() {
+    let mut state = signed_in(Mode::Plain);
+    let offline = || {
+        let reason = Closed { code: None, message: "gone".into() };
+        Input::Update(Update::Offline { reason, retry_in: std::time::Duration::ZERO })
+    };
+    assert_eq!(said(&update(&mut state, offline())).len(), 1);
+    assert_eq!(said(&update(&mut state, offline())).len(), 0);
+    // Shown while offline: the server is told after the next sign-in.
+    assert!(arrives(&mut state, entry(2, 2, 2, "hi")).iter().all(|effect| matches!(effect, Effect::Say(_))));
+    let effects = update(&mut state, Input::Update(Update::Online(Box::new(session()))));
+    assert!(effects.contains(&Effect::Read { conversation: with(2), seq: Seq::new(2).unwrap() }));
+}
+
+#[test]
+fn the_end_of_a_session_leaves_nothing_of_it_on_the_screen() {
+    let mut state = signed_in(Mode::Screen);
+    arrives(&mut state, entry(2, 2, 2, "secret"));
+    let closed = Closed { code: Some("password_changed".into()), message: "signed out elsewhere".into() };
+    update(&mut state, Input::Update(Update::Over(closed)));
+    assert!(state.threads.is_empty() && state.people.is_empty() && state.me.is_none());
+    let Phase::SignIn(form) = &state.phase else { panic!("the form") };
+    assert_eq!(form.name.as_str(), "alice");
+}
+
+#[test]
+fn a_stale_session_falls_back_on_the_password_once() {
+    let mut state = State { spare: Some(("alice".into(), "pw".into())), ..State::resuming(Mode::Plain) };
+    let over = || Input::Update(Update::Over(Closed { code: None, message: "void".into() }));
+    let effects = update(&mut state, over());
+    assert_eq!(effects, [Effect::SignIn { name: "alice".into(), password: "pw".into(), register: false }]);
+    assert!(update(&mut state, over()).contains(&Effect::Quit));
+}

@@ -1,0 +1,80 @@
+//! Lines in, lines out: for scripts, simple terminals, and tests.
+
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+
+use crate::model::{Answer, Effect, Input, Link, State, update};
+use crate::runner::Runner;
+
+/// How long nothing must have happened, after the last line, before leaving: what was missed is still coming in.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Runs until standard input ends (with `stay`: until interrupted), the session is over, or a line says so.
+///
+/// A line is taken when what the one before began has ended, so that a script can rely on it.
+pub(crate) async fn run(
+    mut state: State,
+    mut runner: Runner,
+    first: Vec<Effect>,
+    stay: bool,
+) -> anyhow::Result<()> {
+    let mut lines = Some(BufReader::new(tokio::io::stdin()).lines());
+    let mut under_way = 0;
+    let mut was_online = false;
+    if carry_out(first, &mut runner, &mut under_way)? {
+        return Ok(());
+    }
+    loop {
+        was_online |= state.link == Link::Online;
+        let ready = was_online && under_way == 0;
+        let input = tokio::select! {
+            input = runner.next() => {
+                under_way -= usize::from(matches!(input, Input::Answer(_)));
+                input
+            }
+            line = next_line(&mut lines), if ready => match line? {
+                Some(line) => Input::Line(line),
+                None => {
+                    lines = None;
+                    continue;
+                }
+            },
+            () = tokio::time::sleep(QUIET), if ready && lines.is_none() && !stay => return Ok(()),
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        };
+        let failed = matches!(&input, Input::Answer(Answer::SignedIn(Err(_))));
+        if carry_out(update(&mut state, input), &mut runner, &mut under_way)? || failed {
+            break;
+        }
+    }
+    match runner.failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
+}
+
+async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>) -> std::io::Result<Option<String>> {
+    match lines {
+        Some(lines) => lines.next_line().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Starts what there is to do, and writes what there is to say. Whether to leave.
+fn carry_out(effects: Vec<Effect>, runner: &mut Runner, under_way: &mut usize) -> std::io::Result<bool> {
+    let mut leave = false;
+    for effect in effects {
+        match effect {
+            Effect::Say(line) => {
+                let mut out = std::io::stdout().lock();
+                writeln!(out, "{line}")?;
+                out.flush()?;
+            }
+            Effect::Quit => leave = true,
+            effect => *under_way += usize::from(runner.run(effect)),
+        }
+    }
+    Ok(leave)
+}
