@@ -127,6 +127,8 @@ fn service(service: &'static ServiceSpec) -> Permissions {
     for exposure in [Exposure::Client, Exposure::Admin, Exposure::Internal] {
         if service.methods.iter().any(|method| method.exposures.contains(&exposure)) {
             may.subscribe_as(&subject::methods(exposure, service), service.name);
+            // A copy that leaves its queue group sends itself what ends its subscription.
+            may.publish(subject::methods(exposure, service));
         }
     }
     for (owner, fact) in service.hears {
@@ -176,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn only_edges_and_operators_speak_for_clients() {
+    fn only_edges_operators_and_the_service_itself_speak_for_clients() {
         let call = subject::client_call("friend.list").unwrap();
         for holder in Holder::all() {
-            let expected = matches!(holder, Holder::Edge | Holder::Operator);
+            let expected = matches!(holder, Holder::Edge | Holder::Operator | Holder::Service("friend"));
             assert_eq!(holder.permissions().may_publish(&call), expected, "{holder:?}");
         }
     }

@@ -7,7 +7,7 @@
 //!     Friend = "friend" version 1, calls: [user::Lookup], hears: [user::PresenceChanged];
 //!
 //!     /// Takes back a friendship.
-//!     "remove": Remove -> Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+//!     "remove": Remove => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
 //! }
 //! ```
 //!

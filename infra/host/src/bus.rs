@@ -121,6 +121,16 @@ impl Bus {
         self.shared.outgoing.publish(subject.as_str(), None, HeaderMap::new(), body).await
     }
 
+    /// Grows when the incoming connection breaks.
+    pub(crate) fn incoming_lost(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.incoming.lost()
+    }
+
+    /// Sends an empty message, to which nobody replies, to whoever serves `subject`.
+    pub(crate) async fn nudge(&self, subject: &Subject) -> Result<(), Error> {
+        self.publish(subject, Bytes::new()).await
+    }
+
     /// Sends the reply to a request that came in.
     pub(crate) async fn reply(&self, to: &str, headers: HeaderMap, body: Bytes) -> Result<(), Error> {
         self.shared.outgoing.publish(to, None, headers, body).await
@@ -141,6 +151,12 @@ impl Bus {
             connection.flush(Duration::from_secs(1)).await;
             connection.close().await;
         }
+    }
+
+    /// How many calls wait for a reply.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.replies.waiting()
     }
 
     /// A publish that the server would refuse is not reported to the caller, so it is refused here, with words.

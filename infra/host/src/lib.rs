@@ -19,6 +19,8 @@ mod settings;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 pub use bus::{Bus, Forward, Reply};

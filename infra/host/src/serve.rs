@@ -11,7 +11,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_schemas::delivery::Attachment;
-use broker_schemas::subject;
+use broker_schemas::subject::{self, Subject};
 use broker_schemas::{
     Access, Caller, Code, ContentType, EdgeId, Error, Exposure, Fact, Identity, Method, MethodSpec, Service,
     ServiceSpec, header,
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::bus::Subscription;
 use crate::bus::header;
 use crate::discovery::Copy;
 use crate::{Bus, Failure, Result, Scope, Trace, Verifier};
@@ -33,8 +34,12 @@ use crate::{Bus, Failure, Result, Scope, Trace, Verifier};
 const CONCURRENCY: usize = 512;
 /// The largest request from a client, in bytes: what an edge accepts as one frame.
 const MAX_CLIENT_REQUEST: usize = 64 * 1024;
-/// How long a stopping copy goes on answering what the server had routed to it already.
-const LEAVE_GRACE: Duration = Duration::from_secs(2);
+/// More requests than can be under way from the server to one endpoint at a moment.
+const UNDER_WAY: u64 = 512;
+/// How often a stopping copy sends itself what ends its subscriptions; more copies need it more often.
+const NUDGE_EVERY: Duration = Duration::from_millis(50);
+/// How long a stopping copy tries to end its subscriptions without losing a call.
+const LEAVE_GRACE: Duration = Duration::from_secs(3);
 /// How long a stopping copy waits for the handlers that run.
 const FINISH_GRACE: Duration = Duration::from_secs(10);
 
@@ -242,6 +247,16 @@ impl<M: Send + Sync + 'static> Serving<M> {
         Ok(self)
     }
 
+    #[cfg(test)]
+    pub(crate) fn module(&self) -> &M {
+        &self.module
+    }
+
+    #[cfg(test)]
+    pub(crate) fn discovery(&self, question: subject::Discovery) -> Vec<u8> {
+        self.server.copy.answer(question)
+    }
+
     /// Stops without losing a call: leaves the queue groups, answers what was routed here before, lets the handlers
     /// finish, and closes the connections.
     pub async fn drain(self) {
@@ -258,29 +273,66 @@ impl<M: Send + Sync + 'static> Serving<M> {
 }
 
 impl Server {
-    /// Takes what arrives on one endpoint's subject.
+    /// Takes what arrives on one endpoint's subject, until the copy leaves.
     async fn listen(self: Arc<Self>, index: usize, endpoint: Endpoint) -> anyhow::Result<()> {
         let subject = subject::method(endpoint.exposure, &endpoint.spec);
+        let mut lost = self.bus.incoming_lost();
+        lost.mark_unchanged();
         let mut requests = self.bus.subscribe_as(&subject, self.service.name).await?;
         let server = self.clone();
         let listen = async move {
             loop {
-                let message = tokio::select! {
+                tokio::select! {
                     () = server.leave.cancelled() => break,
-                    message = requests.next_message() => message,
-                };
-                let Some(message) = message else { return };
-                server.take(index, &endpoint, message);
+                    message = requests.next_message() => match message {
+                        Some(message) => server.take(index, &endpoint, message),
+                        None => return,
+                    },
+                    // The server counts from the reconnect, the client from the beginning: a subscription that is to
+                    // end without loss needs both to count from the same message.
+                    Ok(()) = lost.changed() => match server.bus.subscribe_as(&subject, server.service.name).await {
+                        Ok(renewed) => std::mem::replace(&mut requests, renewed).close().await,
+                        Err(error) => tracing::warn!(%error, %subject, "subscription not renewed"),
+                    },
+                }
             }
-            requests.leave().await;
-            // What the server had routed here before it knew still comes.
-            let stop = Instant::now() + LEAVE_GRACE;
-            while let Ok(Some(message)) = timeout_at(stop, requests.next_message()).await {
-                server.take(index, &endpoint, message);
-            }
+            server.leave_queue_group(index, &endpoint, &subject, requests).await;
         };
         self.tasks.spawn(listen);
         Ok(())
+    }
+
+    /// Takes what the bus had routed here already, while telling it to route nothing more.
+    ///
+    /// Nobody may call at the moment, so the copy sends itself the messages that end its subscription; other copies,
+    /// which get some of them, pass over a message to which nobody awaits a reply.
+    async fn leave_queue_group(
+        self: &Arc<Self>,
+        index: usize,
+        endpoint: &Endpoint,
+        subject: &Subject,
+        mut requests: Subscription,
+    ) {
+        requests.count_down(UNDER_WAY).await;
+        let grace = tokio::time::sleep(LEAVE_GRACE);
+        tokio::pin!(grace);
+        let mut again = tokio::time::interval(NUDGE_EVERY);
+        loop {
+            tokio::select! {
+                message = requests.next_message() => match message {
+                    Some(message) => self.take(index, endpoint, message),
+                    None => return,
+                },
+                _ = again.tick() => for _ in 0..UNDER_WAY {
+                    if self.bus.nudge(subject).await.is_err() {
+                        break;
+                    }
+                },
+                () = &mut grace => break,
+            }
+        }
+        tracing::warn!(%subject, "left without the bus's word; calls under way may be lost");
+        requests.close().await;
     }
 
     /// Starts the handling of one request, or refuses it.

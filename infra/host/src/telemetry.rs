@@ -1,7 +1,7 @@
 //! Logs, and the HTTP port on which orchestrators and Prometheus look.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use axum::Router;
@@ -38,21 +38,31 @@ pub fn init(settings: &TelemetrySettings) -> anyhow::Result<()> {
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
     started: Arc<AtomicBool>,
-    buses: Arc<std::sync::Mutex<Vec<Bus>>>,
+    buses: Arc<Mutex<Vec<Bus>>>,
     metrics: PrometheusHandle,
 }
 
 impl Health {
     pub(crate) fn install() -> anyhow::Result<Self> {
-        let builder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
-            .context("latency buckets")?;
-        let metrics = builder.install_recorder().context("install the recorder of metrics")?;
+        // One recorder for the operating system's process, however many `Process`es run in it.
+        static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+        let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+        let metrics = match &*recorder {
+            Some(metrics) => metrics.clone(),
+            None => {
+                let builder = PrometheusBuilder::new()
+                    .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+                    .context("latency buckets")?;
+                recorder
+                    .insert(builder.install_recorder().context("install the recorder of metrics")?)
+                    .clone()
+            }
+        };
         Ok(Self { started: Arc::default(), buses: Arc::default(), metrics })
     }
 
     pub(crate) fn watch(&self, bus: Bus) {
-        self.buses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(bus);
+        self.buses.lock().unwrap_or_else(PoisonError::into_inner).push(bus);
     }
 
     pub(crate) fn set_started(&self, started: bool) {
@@ -61,7 +71,7 @@ impl Health {
 
     /// Every part has started, none is stopping, and the bus is connected.
     fn is_ready(&self) -> bool {
-        let buses = self.buses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let buses = self.buses.lock().unwrap_or_else(PoisonError::into_inner);
         self.started.load(Ordering::Relaxed) && buses.iter().all(Bus::is_connected)
     }
 

@@ -20,7 +20,7 @@ impl Handle<Sync> for Module {
             .into_iter()
             .map(|known| {
                 let have = request.have.get(&known.conversation).copied().unwrap_or(known.read_seq);
-                (known.conversation, have.cast_signed(), known.last_seq.cast_signed())
+                (known.conversation, i64::try_from(have).unwrap_or(i64::MAX), known.last_seq.cast_signed())
             })
             .filter(|(_, have, last)| have < last)
             .collect();

@@ -13,23 +13,30 @@ use super::Bus;
 #[derive(Debug)]
 pub struct Subscription {
     subscriber: Subscriber,
+    received: u64,
 }
 
 impl Subscription {
     /// The next body; `None` once the subscription or the connection has ended.
     pub async fn next(&mut self) -> Option<Bytes> {
-        self.subscriber.next().await.map(|message| message.payload)
+        self.next_message().await.map(|message| message.payload)
     }
 
     pub(crate) async fn next_message(&mut self) -> Option<async_nats::Message> {
-        self.subscriber.next().await
+        let message = self.subscriber.next().await;
+        self.received += u64::from(message.is_some());
+        message
     }
 
-    /// Asks the server to route nothing more here. What it has routed by then still comes, then
+    /// Asks for exactly `more` further messages, after which client and server end the subscription at the same one, and
     /// [`Subscription::next`] ends.
-    pub(crate) async fn leave(&mut self) {
-        if let Err(error) = self.subscriber.drain().await {
-            tracing::debug!(%error, "the bus was gone before the subscription could be left");
+    ///
+    /// This is the only way to end a subscription without losing what is under way: the client's drain forgets the
+    /// subscription before the server has heard of it. It holds as long as fewer than `more` messages are under way
+    /// right now, and as long as both count from the same message: not after a reconnect.
+    pub(crate) async fn count_down(&mut self, more: u64) {
+        if let Err(error) = self.subscriber.unsubscribe_after(self.received + more).await {
+            tracing::debug!(%error, "the bus was gone before the subscription could be ended");
         }
     }
 
@@ -62,7 +69,7 @@ impl Bus {
         &self,
         subscribed: Result<Subscriber, async_nats::SubscribeError>,
     ) -> Result<Subscription, Error> {
-        subscribed.map(|subscriber| Subscription { subscriber }).map_err(|error| {
+        subscribed.map(|subscriber| Subscription { subscriber, received: 0 }).map_err(|error| {
             tracing::warn!(%error, holder = self.shared.holder.name(), "subscribe failed");
             Error::unavailable("the bus did not take the subscription")
         })

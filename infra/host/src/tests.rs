@@ -1,0 +1,429 @@
+//! The host on a real NATS server: each trap of the client library and the server that cost others time, as a test.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use broker_schemas::permission::Holder;
+use broker_schemas::subject::{self, Audience, Discovery};
+use broker_schemas::{
+    Code, ContentType, Done, Error, Exposure, Method, Outcome, Part, Service, SignedIn, UserId, friend,
+    message, user,
+};
+use futures_util::future::join_all;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::serve::Serving;
+use crate::{Bus, BusSettings, Call, Forward, Handle, Result, Scope, Verifier};
+
+/// A NATS server with credentials for every part.
+struct Rig {
+    directory: TempDir,
+    server: natter_nats::Server,
+    settings: BusSettings,
+}
+
+impl Rig {
+    async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = natter_nats::Options { port: 0, ..natter_nats::Options::default() };
+        let bus = natter_nats::Bus::create_or_open(directory.path(), &options).unwrap();
+        let server = natter_nats::Server::start(&bus, None).await.unwrap();
+        let settings =
+            BusSettings { url: server.client_url().to_owned(), directory: directory.path().to_owned() };
+        Self { directory, server, settings }
+    }
+
+    async fn bus(&self, holder: Holder) -> Bus {
+        Bus::connect(&self.settings, holder).await.unwrap()
+    }
+
+    /// A part that may call the demonstration.
+    async fn caller(&self) -> Bus {
+        self.bus(Holder::Service("message")).await
+    }
+
+    /// Another copy of the demonstration.
+    async fn serve(&self) -> Serving<Demonstration> {
+        let bus = self.bus(Holder::Service("friend")).await;
+        let verifier = Verifier::from_file(&self.settings.directory.join("passport.pub")).unwrap();
+        let module = Arc::new(Demonstration { handled: AtomicU64::new(0) });
+        Serving::start::<friend::Friend>(bus, Arc::new(verifier), "1.2.3", module).await.unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.pid_file()).unwrap();
+        let status =
+            std::process::Command::new("kill").arg(format!("-{name}")).arg(pid.trim()).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.directory.path().join("nats-server.pid")
+    }
+}
+
+/// Serves the friend service's contract, with handlers that do what the test asks for.
+struct Demonstration {
+    handled: AtomicU64,
+}
+
+/// What `friend.gate` does: `a` chooses, `b` is the argument.
+const ANSWER: u64 = 1;
+const SLEEP_MILLIS: u64 = 2;
+const PANIC: u64 = 3;
+
+impl Handle<friend::GetGate> for Demonstration {
+    async fn handle(&self, _: &Call<Part>, request: friend::GetGate) -> Result<friend::Gate> {
+        self.handled.fetch_add(1, Ordering::Relaxed);
+        match request.a.get() {
+            ANSWER => {}
+            SLEEP_MILLIS => sleep(Duration::from_millis(request.b.get())).await,
+            PANIC => panic!("as asked"),
+            other => return Err(Error::conflict(format!("no\nsuch {other}")).into()),
+        }
+        Ok(friend::Gate { open: true, version: request.b.get() })
+    }
+}
+
+impl Handle<friend::ListFriends> for Demonstration {
+    async fn handle(&self, call: &Call<SignedIn>, _: friend::ListFriends) -> Result<friend::Friends> {
+        Err(Error::conflict(format!("you are {}", call.caller.user())).into())
+    }
+}
+
+macro_rules! unused {
+    ($($request:ty => $reply:expr),* $(,)?) => {$(
+        impl Handle<$request> for Demonstration {
+            async fn handle(
+                &self,
+                _: &Call<<$request as Method>::Caller>,
+                _: $request,
+            ) -> Result<<$request as Method>::Reply> {
+                Ok($reply)
+            }
+        }
+    )*};
+}
+
+unused! {
+    friend::Request => friend::Requested { friends: false },
+    friend::Accept => Done {},
+    friend::Decline => Done {},
+    friend::Remove => Done {},
+    friend::Block => Done {},
+    friend::Unblock => Done {},
+    friend::ListRequests => friend::Requests { incoming: vec![], outgoing: vec![], blocked: vec![] },
+    friend::ForgetUser => Done {},
+}
+
+fn user(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+fn ask(what: u64, argument: u64) -> friend::GetGate {
+    friend::GetGate { a: user(what), b: user(argument) }
+}
+
+fn within(millis: u64) -> Scope {
+    Scope::background(Duration::from_millis(millis))
+}
+
+/// One attempt to call `friend.gate` that is not repeated when its outcome is unknown.
+async fn once(
+    bus: &Bus,
+    scope: &Scope,
+    request: &friend::GetGate,
+) -> std::result::Result<crate::Reply, Error> {
+    let subject = subject::method(Exposure::Internal, &friend::GetGate::SPEC);
+    let content_type = ContentType::Postcard;
+    let forward = Forward { subject: &subject, scope, content_type, headers: &[], repeatable: false };
+    bus.forward(forward, content_type.encode(request).unwrap().into()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_and_a_reply_come_back_as_they_were_made() {
+    let rig = Rig::start().await;
+    let _serving = rig.serve().await;
+    let caller = rig.caller().await;
+    assert_eq!(caller.call(&within(2_000), &ask(ANSWER, 7)).await.unwrap().version, 7);
+    let error = caller.call(&within(2_000), &ask(9, 7)).await.unwrap_err();
+    assert_eq!((error.code, error.message.as_str()), (Code::Conflict, "no such 9"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_serves_was_not_executed_and_is_known_soon() {
+    let rig = Rig::start().await;
+    let caller = rig.caller().await;
+    let started = Instant::now();
+    let error = caller.call(&within(2_000), &ask(ANSWER, 7)).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotExecuted);
+    assert!(started.elapsed() < Duration::from_millis(1_900), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_comes_back_in_time_answers_a_call_that_began_before() {
+    let rig = Rig::start().await;
+    let caller = rig.caller().await;
+    let late = async {
+        sleep(Duration::from_millis(400)).await;
+        rig.serve().await
+    };
+    let (scope, request) = (within(2_000), ask(ANSWER, 7));
+    let (answer, _serving) = tokio::join!(caller.call(&scope, &request), late);
+    assert_eq!(answer.unwrap().version, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passed_deadline_is_unknown_and_leaves_nothing_behind() {
+    let rig = Rig::start().await;
+    let _serving = rig.serve().await;
+    let caller = rig.caller().await;
+    let (scope, request) = (within(200), ask(SLEEP_MILLIS, 1_000));
+    let calls = (0..50).map(|_| once(&caller, &scope, &request));
+    for result in join_all(calls).await {
+        assert_eq!(result.unwrap_err().outcome(), Outcome::Unknown);
+    }
+    assert_eq!(caller.waiting(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_outcome_is_tried_again_only_where_that_is_safe() {
+    let rig = Rig::start().await;
+    let serving = rig.serve().await;
+    let caller = rig.caller().await;
+    let handled = || serving.module().handled.load(Ordering::Relaxed);
+    let _ = once(&caller, &within(600), &ask(SLEEP_MILLIS, 5_000)).await.unwrap_err();
+    assert_eq!(handled(), 1);
+    let _ = caller.call(&within(600), &ask(SLEEP_MILLIS, 5_000)).await.unwrap_err();
+    assert!(handled() > 2, "{}", handled());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_its_concurrency_a_service_refuses_at_once() {
+    let rig = Rig::start().await;
+    let serving = rig.serve().await;
+    let caller = rig.caller().await;
+    let (scope, request) = (within(2_000), ask(SLEEP_MILLIS, 1_900));
+    let results = join_all((0..700).map(|_| once(&caller, &scope, &request))).await;
+    let refused = results
+        .iter()
+        .filter(|result| matches!(result, Err(error) if error.code == Code::Unavailable))
+        .count();
+    assert_eq!(refused, 700 - 512);
+    assert_eq!(serving.module().handled.load(Ordering::Relaxed), 512);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_panics_answers_and_the_service_goes_on() {
+    let rig = Rig::start().await;
+    let _serving = rig.serve().await;
+    let caller = rig.caller().await;
+    assert_eq!(once(&caller, &within(2_000), &ask(PANIC, 1)).await.unwrap_err().code, Code::Internal);
+    assert!(caller.call(&within(2_000), &ask(ANSWER, 7)).await.is_ok());
+}
+
+/// The client library would wait for room in its command channel until it reconnects.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_broker_hung_every_call_ends_by_its_deadline() {
+    let rig = Rig::start().await;
+    let _serving = rig.serve().await;
+    let caller = rig.caller().await;
+    rig.signal("STOP");
+    let (scope, request, started) = (within(1_000), ask(ANSWER, 1), Instant::now());
+    let results = join_all((0..6_000).map(|_| once(&caller, &scope, &request))).await;
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(results.iter().all(std::result::Result::is_err), "nobody could have answered");
+    rig.signal("CONT");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while caller.call(&within(1_000), &request).await.is_err() {
+        assert!(Instant::now() < deadline, "no recovery");
+    }
+}
+
+/// The client library would leave them waiting for their timeout.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_broker_killed_calls_in_flight_end_early_and_later_ones_succeed() {
+    let rig = Rig::start().await;
+    let _serving = rig.serve().await;
+    let caller = rig.caller().await;
+    let before = *caller.disruptions().borrow();
+    let (scope, request, started) =
+        (Scope::background(Duration::from_secs(8)), ask(SLEEP_MILLIS, 7_000), Instant::now());
+    let kill = async {
+        sleep(Duration::from_millis(300)).await;
+        rig.signal("KILL");
+    };
+    let (result, ()) = tokio::join!(once(&caller, &scope, &request), kill);
+    assert_eq!(result.unwrap_err().outcome(), Outcome::Unknown);
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while caller.call(&within(1_000), &ask(ANSWER, 7)).await.is_err() {
+        assert!(Instant::now() < deadline, "no recovery");
+    }
+    assert!(*caller.disruptions().borrow() > before, "whoever relays pushes must learn that some were lost");
+}
+
+/// `subscribe()` returns before the server knows of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_fence_a_subscription_misses_nothing() {
+    let rig = Rig::start().await;
+    let edge = rig.bus(Holder::Edge).await;
+    let module = rig.caller().await;
+    for number in 1..200 {
+        let audience = Audience::User(user(number));
+        let mut heard = edge.subscribe(&subject::deliver(audience)).await.unwrap();
+        edge.fence().await.unwrap();
+        module.push(audience, &user::Deleted { user: user(number) }).await.unwrap();
+        assert!(timeout(Duration::from_secs(2), heard.next()).await.unwrap().is_some(), "{number}");
+        heard.close().await;
+    }
+}
+
+/// The client library drops the newest message and only tells by an event.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_subscription_is_noticed() {
+    let rig = Rig::start().await;
+    let edge = rig.bus(Holder::Edge).await;
+    let module = rig.caller().await;
+    let _unread = edge.subscribe(&subject::deliver(Audience::User(user(1)))).await.unwrap();
+    edge.fence().await.unwrap();
+    let mut disruptions = edge.disruptions();
+    let before = *disruptions.borrow_and_update();
+    for _ in 0..9_000 {
+        module.push(Audience::User(user(1)), &user::Deleted { user: user(1) }).await.unwrap();
+    }
+    timeout(Duration::from_secs(5), disruptions.wait_for(|now| *now > before)).await.unwrap().unwrap();
+}
+
+/// The server tells a denied publish only by an event, and the caller would wait for its timeout.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_contract_does_not_permit_fails_at_once() {
+    let rig = Rig::start().await;
+    let caller = rig.caller().await;
+    let started = Instant::now();
+    let error = caller
+        .call(&within(2_000), &user::Lookup { users: broker_schemas::List::new(vec![]).unwrap() })
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, Code::Internal);
+    assert!(started.elapsed() < Duration::from_millis(100));
+}
+
+/// In async-nats 0.51 neither drain waits until the server knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_come_and_go_under_load_and_no_call_is_lost() {
+    let rig = Rig::start().await;
+    let caller = rig.caller().await;
+    let mut serving = rig.serve().await;
+    let (stop, calls) = (tokio_util::sync::CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+    let load = tokio_util::task::TaskTracker::new();
+    let failed = Arc::new(std::sync::Mutex::new(Vec::new()));
+    for _ in 0..32 {
+        let (stop, calls, caller, failed) = (stop.clone(), calls.clone(), caller.clone(), failed.clone());
+        load.spawn(async move {
+            while !stop.is_cancelled() {
+                calls.fetch_add(1, Ordering::Relaxed);
+                if let Err(error) = once(&caller, &within(2_000), &ask(ANSWER, 7)).await {
+                    failed.lock().unwrap().push(error);
+                }
+            }
+        });
+    }
+    for _ in 0..10 {
+        let next = rig.serve().await;
+        std::mem::replace(&mut serving, next).drain().await;
+    }
+    stop.cancel();
+    load.close();
+    load.wait().await;
+    let failed = failed.lock().unwrap();
+    assert!(
+        failed.is_empty(),
+        "{} of {} calls: {:?}",
+        failed.len(),
+        calls.load(Ordering::Relaxed),
+        failed[0]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_not_begun_past_its_deadline() {
+    let rig = Rig::start().await;
+    let serving = rig.serve().await;
+    let caller = rig.caller().await;
+    let past = Scope { deadline: Instant::now(), ..within(1) };
+    assert_eq!(once(&caller, &past, &ask(ANSWER, 1)).await.unwrap_err().outcome(), Outcome::NotExecuted);
+    assert_eq!(serving.module().handled.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_who_the_passport_proves_and_nobody_else() {
+    let rig = Rig::start().await;
+    let _serving = rig.serve().await;
+    let edge = rig.bus(Holder::Edge).await;
+    let call = async |passport: Option<&str>, content_type: ContentType, body: &'static [u8]| {
+        let subject = subject::client_call("friend.list").unwrap();
+        let scope = Scope { passport: passport.map(Into::into), ..within(2_000) };
+        let forward =
+            Forward { subject: &subject, scope: &scope, content_type, headers: &[], repeatable: false };
+        edge.forward(forward, body.into()).await.unwrap_err()
+    };
+    let key = natter_nats::PassportKey::load(&rig.settings.directory.join("passport.key")).unwrap();
+    let sign = |seed: [u8; 32]| {
+        let identity = broker_schemas::Identity {
+            user: user(7),
+            session: broker_schemas::SessionId::new(1).unwrap(),
+            roles: broker_schemas::List::new(vec![]).unwrap(),
+        };
+        let expires_at = broker_schemas::Timestamp::now().after(Duration::from_secs(60));
+        let passport = broker_schemas::caller::Passport { key: key.id, identity, expires_at };
+        let mut bytes = postcard::to_stdvec(&passport).unwrap();
+        let signature = ring::signature::Ed25519KeyPair::from_seed_unchecked(&seed).unwrap().sign(&bytes);
+        bytes.extend_from_slice(signature.as_ref());
+        Verifier::header(&bytes)
+    };
+    let json = ContentType::Json;
+    assert_eq!(call(None, json, b"{}").await.code, Code::Unauthenticated);
+    assert_eq!(call(Some("nonsense"), json, b"{}").await.code, Code::Unauthenticated);
+    assert_eq!(call(Some(&sign([9; 32])), json, b"{}").await.code, Code::Unauthenticated);
+    let good = sign(key.seed);
+    assert_eq!(call(Some(&good), json, b"{}").await.message, "you are 7");
+    assert_eq!(call(Some(&good), ContentType::Postcard, b"").await.message, "you are 7");
+    assert_eq!(call(Some(&good), ContentType::Postcard, b"x").await.code, Code::Invalid);
+    assert_eq!(call(Some(&good), json, br#"{"user":8}"#).await.code, Code::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discovery_names_every_endpoint_once_with_its_counts() {
+    let rig = Rig::start().await;
+    let serving = rig.serve().await;
+    let caller = rig.caller().await;
+    for _ in 0..3 {
+        let _ = caller.call(&within(2_000), &ask(ANSWER, 7)).await;
+    }
+    let answer =
+        |question| serde_json::from_slice::<serde_json::Value>(&serving.discovery(question)).unwrap();
+    let (info, stats) = (answer(Discovery::Info), answer(Discovery::Stats));
+    let names: std::collections::BTreeSet<_> = info["endpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|endpoint| endpoint["name"].as_str().unwrap())
+        .collect();
+    let expected: usize = friend::Friend::SPEC.methods.iter().map(|method| method.exposures.len()).sum();
+    assert_eq!(names.len(), expected);
+    let gate = stats["endpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|endpoint| endpoint["name"] == "gate-internal")
+        .unwrap();
+    assert_eq!((&gate["num_requests"], &gate["num_errors"]), (&3.into(), &0.into()));
+    assert_eq!(info["version"], "1.2.3");
+    assert_eq!(info["name"], friend::Friend::NAME);
+    drop(rig.server);
+}
