@@ -1,1 +1,131 @@
 //! Accounts, sign-in, sessions and presence.
+//!
+//! One file per method: its handler and its tests. Beside them:
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `name`, `password`, `token`, `passport` | what each of them is, and its rules |
+//! | `guessing` | limits on guessing passwords and on making accounts |
+//! | `welcome` | what `login` and `resume` answer |
+//! | `presence` | who is online: edges that fall silent, and telling others |
+//! | `departure` | telling the other services that an account was deleted |
+//! | `store` | the tables, and every statement on them |
+//! | `settings` | section `[user]` of the configuration |
+
+mod change_password;
+mod delete_account;
+mod departure;
+mod find;
+mod guessing;
+mod login;
+mod logout;
+mod lookup;
+mod name;
+mod passport;
+mod password;
+mod presence;
+mod profile;
+mod register;
+mod renew;
+mod report_sessions;
+mod resume;
+mod set_display_name;
+mod settings;
+mod store;
+mod token;
+mod welcome;
+
+use std::sync::Arc;
+
+use broker_schemas::permission::Holder;
+use broker_schemas::user;
+use broker_schemas::{Service, UserId};
+use natter_host::{Bus, BusSettings, Part, Process, Running, Verifier};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use settings::Settings;
+
+use guessing::Guessing;
+use passport::Signer;
+use password::Passwords;
+use store::Store;
+
+/// The user module, for a process to run.
+#[derive(Debug, Clone, Copy)]
+pub struct User;
+
+/// What the handlers share.
+#[derive(Debug)]
+struct Module {
+    bus: Bus,
+    store: Store,
+    passwords: Passwords,
+    guessing: Guessing,
+    signer: Signer,
+    verifier: Verifier,
+    settings: Settings,
+}
+
+impl Part for User {
+    const NAME: &'static str = user::User::NAME;
+    type Settings = Settings;
+
+    async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
+        settings.check()?;
+        let bus_settings: BusSettings = process.settings().section("bus")?;
+        let verifier = process.verifier()?;
+        let key = bus_settings.directory.join("passport.key");
+        let bus = process.bus(Holder::Service(Self::NAME)).await?;
+        let module = Arc::new(Module {
+            bus: bus.clone(),
+            store: Store::new(process.database(Self::NAME, store::MIGRATIONS).await?),
+            passwords: Passwords::new(&settings)?,
+            guessing: Guessing::new(&settings),
+            signer: Signer::load(&key, settings.passport_lifetime(), &verifier)?,
+            verifier,
+            settings,
+        });
+        let serving = process.serve::<user::User, _>(bus, module.clone()).await?;
+
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(presence::watch_edges(module.clone(), stop.clone()));
+        tasks.spawn(departure::tell_of_departures(module.clone(), stop.clone()));
+        tasks.close();
+
+        Ok(Running::new(Self::NAME, async move {
+            stop.cancel();
+            tasks.wait().await;
+            serving.drain().await;
+            module.store.close().await;
+        }))
+    }
+}
+
+/// The refusal of a user that doesn't exist, or no longer does.
+fn no_such_user() -> broker_schemas::Error {
+    broker_schemas::Error::not_found("there is no such user")
+}
+
+impl Module {
+    /// Checks the password of somebody who is signed in, with the limits of a sign-in, and returns the name and the
+    /// PHC string.
+    async fn check_own_password(
+        &self,
+        user: UserId,
+        client_address: Option<&str>,
+        field: &str,
+        password: String,
+    ) -> natter_host::Result<(String, String)> {
+        let (name, stored) = self.store.name_and_password(user).await?.ok_or_else(no_such_user)?;
+        let origin = guessing::Origin::of(client_address);
+        let attempt = self.guessing.attempt(&name::key(&name), &origin, true)?;
+        if !self.passwords.verify(password, Some(stored.clone())).await? {
+            attempt.failed();
+            return Err(
+                broker_schemas::Error::forbidden(format!("{field}: this is not your password")).into()
+            );
+        }
+        Ok((name, stored))
+    }
+}

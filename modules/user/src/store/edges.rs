@@ -1,0 +1,173 @@
+//! Which edge holds which session, and whether the edge is still there.
+//!
+//! No clock decides here, for clocks of machines differ: an edge lives while its count of reports grows.
+
+use std::collections::BTreeSet;
+
+use broker_schemas::user::PresenceChanged;
+use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
+use natter_host::{Result, Transaction};
+use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
+
+use super::sessions::lock;
+use super::{Store, placeholders, settle};
+
+/// A session that its edge has not renewed for this many reports is not on it: the reply to the sign-in never reached
+/// the edge. An edge reports at most once a second, and renews a passport within the ten minutes that it lasts at most.
+const REPORTS_UNTIL_LOST: i64 = 1_200;
+/// How many reports pass before a renewal is written down: renewals are many, and most have nothing new to say.
+const REPORTS_UNTIL_RENEWED: i64 = 200;
+
+/// An edge and how often it has reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) id: String,
+    pub(crate) reports: i64,
+}
+
+/// What a report changed.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The edge's first report, or its first since it was given up.
+    pub(crate) is_first: bool,
+    pub(crate) presence: Vec<PresenceChanged>,
+}
+
+impl Store {
+    /// Counts a report of `edge`, on which the sessions `closed` ended.
+    pub(crate) async fn report(&self, edge: &EdgeId, closed: &[SessionId]) -> Result<Report> {
+        let mut transaction = self.database.begin().await?;
+        let reports: i64 = query_scalar(
+            "INSERT INTO edge (id, reports) VALUES ($1, 1) \
+             ON CONFLICT (id) DO UPDATE SET reports = edge.reports + 1 RETURNING reports",
+        )
+        .bind(edge.as_str())
+        .fetch_one(&mut *transaction)
+        .await?;
+        let mut sql = "edge = $1 AND edge_reports < $2".to_owned();
+        let mut presence =
+            detach(&mut transaction, &sql, edge.as_str(), &[reports - REPORTS_UNTIL_LOST]).await?;
+        if !closed.is_empty() {
+            // A session that has moved to another edge since is no longer this one's to close.
+            sql = format!("edge = $1 AND id IN ({})", placeholders(2, closed.len()));
+            let closed: Vec<_> = closed.iter().map(|session| i64::from(*session)).collect();
+            presence.extend(detach(&mut transaction, &sql, edge.as_str(), &closed).await?);
+        }
+        transaction.commit().await?;
+        Ok(Report { is_first: reports == 1, presence })
+    }
+
+    /// Notes that `edge`, if one asks, holds a session. `None` when the session has ended.
+    pub(crate) async fn renew_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        edge: Option<&EdgeId>,
+    ) -> Result<Option<Vec<PresenceChanged>>> {
+        let found: Option<(Option<String>, i64)> = query_as(
+            "SELECT session.edge, COALESCE(edge.reports, 0) - session.edge_reports \
+             FROM session LEFT JOIN edge ON edge.id = session.edge \
+             WHERE session.id = $1 AND session.account = $2 AND session.expires_at > $3",
+        )
+        .bind(i64::from(session))
+        .bind(i64::from(user))
+        .bind(Timestamp::now().0)
+        .fetch_optional(self.database.read())
+        .await?;
+        let Some((attached_to, age)) = found else { return Ok(None) };
+        let Some(edge) = edge else { return Ok(Some(Vec::new())) };
+        if attached_to.as_deref() == Some(edge.as_str()) && (0..REPORTS_UNTIL_RENEWED).contains(&age) {
+            return Ok(Some(Vec::new()));
+        }
+        let mut transaction = self.database.begin().await?;
+        let reports = reports_of(&mut transaction, Some(edge)).await?;
+        lock(&mut transaction, user).await?;
+        let attached =
+            query("UPDATE session SET edge = $1, edge_reports = $2 WHERE id = $3 AND account = $4")
+                .bind(edge.as_str())
+                .bind(reports)
+                .bind(i64::from(session))
+                .bind(i64::from(user))
+                .execute(&mut *transaction)
+                .await?;
+        if attached.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let presence = settle(&mut transaction, &[user.into()]).await?;
+        transaction.commit().await?;
+        Ok(Some(presence))
+    }
+
+    /// Every edge that counts as alive.
+    pub(crate) async fn edges(&self) -> Result<Vec<Edge>> {
+        let edges: Vec<(String, i64)> =
+            query_as("SELECT id, reports FROM edge").fetch_all(self.database.read()).await?;
+        Ok(edges.into_iter().map(|(id, reports)| Edge { id, reports }).collect())
+    }
+
+    /// Counts the sessions of an edge as closed, unless it has reported since, or another copy of the module was
+    /// faster.
+    pub(crate) async fn give_up(&self, edge: &Edge) -> Result<Vec<PresenceChanged>> {
+        let mut transaction = self.database.begin().await?;
+        let gone = query("DELETE FROM edge WHERE id = $1 AND reports = $2")
+            .bind(&edge.id)
+            .bind(edge.reports)
+            .execute(&mut *transaction)
+            .await?;
+        if gone.rows_affected() == 0 {
+            return Ok(Vec::new());
+        }
+        let presence = detach(&mut transaction, "edge = $1", &edge.id, &[]).await?;
+        transaction.commit().await?;
+        Ok(presence)
+    }
+
+    /// How many sessions edges hold.
+    pub(crate) async fn attached_sessions(&self) -> Result<i64> {
+        let count = query_scalar("SELECT COUNT(*) FROM session WHERE edge IS NOT NULL")
+            .fetch_one(self.database.read())
+            .await?;
+        Ok(count)
+    }
+}
+
+/// How often the edge has reported, for a session that is about to be attached to it. The edge's row is locked: it
+/// can't be given up before the session is there to be detached with the others.
+pub(super) async fn reports_of(transaction: &mut Transaction, edge: Option<&EdgeId>) -> Result<i64> {
+    let Some(edge) = edge else { return Ok(0) };
+    let reports = query_scalar(
+        "INSERT INTO edge (id, reports) VALUES ($1, 0) \
+         ON CONFLICT (id) DO UPDATE SET reports = edge.reports RETURNING reports",
+    )
+    .bind(edge.as_str())
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(reports)
+}
+
+/// Detaches the sessions for which `condition` holds, `$1` being the edge and `$2`, … the numbers. The edge's row must
+/// be locked.
+async fn detach(
+    transaction: &mut Transaction,
+    condition: &str,
+    edge: &str,
+    numbers: &[i64],
+) -> Result<Vec<PresenceChanged>> {
+    let lock = format!(
+        "UPDATE account SET online = online WHERE id IN (SELECT account FROM session WHERE {condition})"
+    );
+    let mut lock = query(AssertSqlSafe(lock)).persistent(numbers.len() < 2).bind(edge);
+    for number in numbers {
+        lock = lock.bind(*number);
+    }
+    if lock.execute(&mut **transaction).await?.rows_affected() == 0 {
+        return Ok(Vec::new());
+    }
+    let detach = format!("UPDATE session SET edge = NULL WHERE {condition} RETURNING account");
+    let mut detach = query_scalar(AssertSqlSafe(detach)).persistent(numbers.len() < 2).bind(edge);
+    for number in numbers {
+        detach = detach.bind(*number);
+    }
+    let users: BTreeSet<i64> = detach.fetch_all(&mut **transaction).await?.into_iter().collect();
+    settle(transaction, &users.into_iter().collect::<Vec<_>>()).await
+}

@@ -1,0 +1,199 @@
+//! Sessions: one row for each device that is signed in.
+
+use broker_schemas::user::PresenceChanged;
+use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
+use natter_host::{Result, Transaction};
+use sqlx::{query, query_as, query_scalar};
+
+use super::edges::reports_of;
+use super::{Store, next_id, settle};
+use crate::guessing::Origin;
+use crate::token::TokenHash;
+
+/// How many addresses of an account's owner are remembered.
+const KNOWN_ADDRESSES: i64 = 8;
+
+/// A sign-in whose password was right.
+#[derive(Debug)]
+pub(crate) struct NewSession<'a> {
+    pub(crate) user: UserId,
+    /// The PHC string that the password was checked against.
+    pub(crate) password: &'a str,
+    pub(crate) device: &'a str,
+    pub(crate) origin: &'a Origin,
+    pub(crate) edge: Option<&'a EdgeId>,
+    pub(crate) token: &'a TokenHash,
+    pub(crate) expires_at: Timestamp,
+    /// How many sessions the user may have.
+    pub(crate) most: u32,
+}
+
+/// A session that was opened, or opened again.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OpenSession {
+    pub(crate) user: UserId,
+    pub(crate) name: String,
+    pub(crate) display_name: String,
+    pub(crate) session: SessionId,
+    /// Sessions that had to go for this one although they are attached to an edge.
+    pub(crate) displaced: Vec<SessionId>,
+    pub(crate) presence: Vec<PresenceChanged>,
+}
+
+impl Store {
+    /// Opens a session; `None` when the account is gone or its password was changed meanwhile.
+    pub(crate) async fn open_session(&self, new: &NewSession<'_>) -> Result<Option<OpenSession>> {
+        let mut transaction = self.database.begin().await?;
+        let id = next_id(&mut transaction, "session").await?;
+        let reports = reports_of(&mut transaction, new.edge).await?;
+        let account: Option<(String, String)> = query_as(
+            "UPDATE account SET online = online WHERE id = $1 AND password = $2 RETURNING name, display_name",
+        )
+        .bind(i64::from(new.user))
+        .bind(new.password)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some((name, display_name)) = account else { return Ok(None) };
+        query(
+            "INSERT INTO session (id, account, device, token, created_at, expires_at, edge, edge_reports) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(id)
+        .bind(i64::from(new.user))
+        .bind(new.device)
+        .bind(new.token.as_str())
+        .bind(Timestamp::now().0)
+        .bind(new.expires_at.0)
+        .bind(new.edge.map(EdgeId::as_str))
+        .bind(reports)
+        .execute(&mut *transaction)
+        .await?;
+        remember_address(&mut transaction, new.user, new.origin).await?;
+        let displaced = make_room(&mut transaction, new.user, id, new.most).await?;
+        let presence = settle(&mut transaction, &[new.user.into()]).await?;
+        transaction.commit().await?;
+        let session = id.try_into()?;
+        Ok(Some(OpenSession { user: new.user, name, display_name, session, displaced, presence }))
+    }
+
+    /// Opens the session of a token again and replaces the token. Until the new one has been used, this one still
+    /// works: the reply that carries the new one may never arrive. `None` when no open session has the token.
+    pub(crate) async fn resume_session(
+        &self,
+        token: &TokenHash,
+        next: &TokenHash,
+        expires_at: Timestamp,
+        edge: Option<&EdgeId>,
+    ) -> Result<Option<OpenSession>> {
+        let mut transaction = self.database.begin().await?;
+        let reports = reports_of(&mut transaction, edge).await?;
+        let now = Timestamp::now().0;
+        let account: Option<(i64, String, String)> = query_as(
+            "UPDATE account SET online = online WHERE id = (SELECT account FROM session \
+             WHERE (token = $1 OR previous_token = $1) AND expires_at > $2) RETURNING id, name, display_name",
+        )
+        .bind(token.as_str())
+        .bind(now)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some((user, name, display_name)) = account else { return Ok(None) };
+        let session: Option<i64> = query_scalar(
+            "UPDATE session SET token = $1, previous_token = $2, expires_at = $3, \
+             edge = COALESCE($4, edge), edge_reports = CASE WHEN $4 IS NULL THEN edge_reports ELSE $5 END \
+             WHERE account = $6 AND (token = $2 OR previous_token = $2) AND expires_at > $7 RETURNING id",
+        )
+        .bind(next.as_str())
+        .bind(token.as_str())
+        .bind(expires_at.0)
+        .bind(edge.map(EdgeId::as_str))
+        .bind(reports)
+        .bind(user)
+        .bind(now)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(session) = session else { return Ok(None) };
+        let presence = settle(&mut transaction, &[user]).await?;
+        transaction.commit().await?;
+        let (user, session) = (user.try_into()?, session.try_into()?);
+        Ok(Some(OpenSession { user, name, display_name, session, displaced: Vec::new(), presence }))
+    }
+
+    /// Ends a session, if it is still there.
+    pub(crate) async fn close_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+    ) -> Result<Vec<PresenceChanged>> {
+        let mut transaction = self.database.begin().await?;
+        lock(&mut transaction, user).await?;
+        query("DELETE FROM session WHERE id = $1 AND account = $2")
+            .bind(i64::from(session))
+            .bind(i64::from(user))
+            .execute(&mut *transaction)
+            .await?;
+        let presence = settle(&mut transaction, &[user.into()]).await?;
+        transaction.commit().await?;
+        Ok(presence)
+    }
+
+    /// Forgets sessions that nobody can open again. Those that are still attached go when their edge lets them go.
+    pub(crate) async fn forget_expired_sessions(&self) -> Result<u64> {
+        let forgotten = query("DELETE FROM session WHERE expires_at <= $1 AND edge IS NULL")
+            .bind(Timestamp::now().0)
+            .execute(self.database.write())
+            .await?;
+        Ok(forgotten.rows_affected())
+    }
+}
+
+/// Makes the sessions of a user this transaction's own until it ends.
+pub(super) async fn lock(transaction: &mut Transaction, user: UserId) -> Result<()> {
+    query("UPDATE account SET online = online WHERE id = $1")
+        .bind(i64::from(user))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+async fn remember_address(transaction: &mut Transaction, user: UserId, origin: &Origin) -> Result<()> {
+    query(
+        "INSERT INTO known_address (account, address, seen_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (account, address) DO UPDATE SET seen_at = excluded.seen_at",
+    )
+    .bind(i64::from(user))
+    .bind(origin.as_str())
+    .bind(Timestamp::now().0)
+    .execute(&mut **transaction)
+    .await?;
+    query(
+        "DELETE FROM known_address WHERE account = $1 AND address NOT IN \
+         (SELECT address FROM known_address WHERE account = $1 ORDER BY seen_at DESC, address LIMIT $2)",
+    )
+    .bind(i64::from(user))
+    .bind(KNOWN_ADDRESSES)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Ends the sessions that are too many: the oldest of those that no edge holds, then the oldest. Returns those that an
+/// edge holds.
+async fn make_room(
+    transaction: &mut Transaction,
+    user: UserId,
+    newest: i64,
+    most: u32,
+) -> Result<Vec<SessionId>> {
+    let ended: Vec<(i64, Option<String>)> = query_as(
+        "DELETE FROM session WHERE account = $1 AND id <> $2 AND id NOT IN (SELECT id FROM session \
+         WHERE account = $1 AND id <> $2 ORDER BY CASE WHEN edge IS NULL THEN 1 ELSE 0 END, id DESC LIMIT $3) \
+         RETURNING id, edge",
+    )
+    .bind(i64::from(user))
+    .bind(newest)
+    .bind(i64::from(most.saturating_sub(1)))
+    .fetch_all(&mut **transaction)
+    .await?;
+    let attached = ended.into_iter().filter(|(_, edge)| edge.is_some());
+    Ok(attached.map(|(id, _)| SessionId::try_from(id)).collect::<std::result::Result<_, _>>()?)
+}

@@ -1,0 +1,61 @@
+//! What `login` and `resume` answer: the session, and what a client shows first.
+
+use std::time::Duration;
+
+use broker_schemas::subject::Audience;
+use broker_schemas::{Delivery, Timestamp, friend, message, user};
+use natter_host::{Call, Result, Verifier};
+
+use crate::Module;
+use crate::store::OpenSession;
+use crate::token::Token;
+
+/// How long a sign-in waits for the friends and the conversations. It answers without them rather than late.
+const FETCH_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Module {
+    /// Signs the connection in and answers with the session, whether or not the other services can be had.
+    pub(crate) async fn welcome<C>(
+        &self,
+        call: &Call<C>,
+        open: OpenSession,
+        token: Token,
+        expires_at: Timestamp,
+    ) -> Result<user::Session> {
+        self.tell_presence(&open.presence).await;
+        for session in &open.displaced {
+            let close = Delivery::Close {
+                only: Some(*session),
+                except: None,
+                code: "too_many_sessions".into(),
+                message: "you signed in on more devices than you may; this one was the oldest".into(),
+            };
+            self.deliver(open.user, &close).await;
+        }
+
+        let attachment = self.signer.sign(open.user, open.session)?;
+        let scope = call.scope.with_passport(Verifier::header(&attachment.passport)).within(FETCH_PATIENCE);
+        let (friends, conversations) = tokio::join!(
+            self.bus.call(&scope, &friend::ListFriends {}),
+            self.bus.call(&scope, &message::ListConversations {}),
+        );
+        call.attach(&attachment)?;
+        Ok(user::Session {
+            user: open.user,
+            name: open.name,
+            display_name: open.display_name,
+            session: open.session,
+            token: token.into_inner(),
+            expires_at,
+            friends: friends.map(|reply| reply.friends).into(),
+            unread: conversations.map(|reply| reply.conversations).into(),
+        })
+    }
+
+    /// Sends `delivery` to the sessions of a user; what can't be sent now is not sent.
+    pub(crate) async fn deliver(&self, user: broker_schemas::UserId, delivery: &Delivery) {
+        if let Err(error) = self.bus.deliver(Audience::User(user), delivery).await {
+            tracing::warn!(%user, %error, "sessions not closed");
+        }
+    }
+}
