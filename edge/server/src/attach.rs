@@ -1,0 +1,136 @@
+//! Signs connections in and out, as the replies of the user module say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use broker_schemas::delivery::Attachment;
+use broker_schemas::{ContentType, Error, Identity, header};
+use natter_host::{Reply, Verifier};
+use tokio::time::Instant;
+
+use crate::closing::Closing;
+use crate::connection::{Connection, Session};
+use crate::gateway::Gateway;
+use crate::renew;
+use crate::sessions::{Displaced, Member};
+
+/// An attachment whose passport proves what it says.
+pub(crate) struct Verified {
+    pub(crate) identity: Identity,
+    pub(crate) passport: Arc<str>,
+    pub(crate) valid_for: Duration,
+}
+
+/// Reads the attachment in a header. Any service can send one to the edge; only the user module's has a passport that
+/// proves it.
+///
+/// # Errors
+/// When the header can't be read, or nothing proves what it says. The cause is logged.
+pub(crate) fn read(verifier: &Verifier, header: &str) -> Result<Verified, Error> {
+    let refuse = |cause: &str| {
+        tracing::error!(cause, "attachment refused");
+        Error::internal()
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(header).map_err(|_| refuse("not base64url"))?;
+    let attachment: Attachment =
+        ContentType::Postcard.decode(&bytes).map_err(|error| refuse(&error.message))?;
+    let passport = Verifier::header(&attachment.passport);
+    let proved = verifier.verify(&passport).map_err(|error| refuse(&error.message))?;
+    if proved != attachment.identity {
+        return Err(refuse("the passport is for somebody else"));
+    }
+    let valid_for = Duration::from_millis(attachment.valid_for_ms.into());
+    Ok(Verified { identity: proved, passport, valid_for })
+}
+
+/// Does to the connection what a reply says, before the client sees the reply.
+///
+/// # Errors
+/// When the reply signs somebody in and that can't be done.
+pub(crate) async fn apply(
+    gateway: &Gateway,
+    connection: &Arc<Connection>,
+    reply: &Reply,
+) -> Result<(), Error> {
+    if let Some(header) = reply.header(header::ATTACH) {
+        return gateway.sign_in(connection, read(&gateway.verifier, header)?).await;
+    }
+    if let Some(why) = reply.header(header::DETACH) {
+        tracing::debug!(why, address = %connection.address, "signed out");
+        gateway.sign_out(connection);
+    }
+    Ok(())
+}
+
+impl Gateway {
+    /// Signs a user in. Returns once nothing that is published for the user from now on can be missed.
+    async fn sign_in(&self, connection: &Arc<Connection>, verified: Verified) -> Result<(), Error> {
+        self.sign_out(connection);
+        let Identity { user, session: id, .. } = verified.identity;
+        let member = Member { session: id, connection: connection.clone() };
+        let (audience, displaced) = self.sessions.join(user, member);
+        for displaced in displaced {
+            self.displace(displaced);
+        }
+        self.report.opened(id);
+        let renew_at = renew::due(verified.valid_for);
+        let session = Session { user, id, passport: verified.passport, renew_at, failures: 0 };
+        let subscribed = audience.subscribe(&self.bus, user, &self.work).await;
+        // The client may have gone while the bus took the subscription.
+        if subscribed.is_err() || connection.sign_in(session.clone()).is_err() {
+            self.end(connection, &session);
+        }
+        subscribed?;
+        tracing::debug!(%user, session = %id, address = %connection.address, "signed in");
+        self.renewals.schedule(connection, id, renew_at);
+        Ok(())
+    }
+
+    /// Signs out whoever is signed in.
+    fn sign_out(&self, connection: &Arc<Connection>) {
+        if let Some(session) = connection.sign_out() {
+            self.end(connection, &session);
+        }
+    }
+
+    /// The connection is closed.
+    pub(crate) fn left(&self, connection: &Arc<Connection>) {
+        if let Some(session) = connection.leave() {
+            self.end(connection, &session);
+        }
+    }
+
+    fn end(&self, connection: &Arc<Connection>, session: &Session) {
+        self.renewals.forget(session);
+        if self.sessions.leave(session.user, session.id, connection) {
+            self.report.closed(session.user, session.id);
+        }
+    }
+
+    fn displace(&self, displaced: Displaced) {
+        match displaced {
+            Displaced::SameSession(member) => member.connection.end_session(
+                "resumed_elsewhere",
+                "the session was resumed on another connection",
+                Closing::SESSION_ENDED,
+            ),
+            Displaced::Oldest(user, member) => {
+                self.report.closed(user, member.session);
+                member.connection.end_session(
+                    Closing::TOO_MANY_CONNECTIONS.code,
+                    "the user signed in on too many other connections",
+                    Closing::TOO_MANY_CONNECTIONS,
+                );
+            }
+        }
+    }
+}
+
+/// A moment from now on, at random within `most`, so that what many do doesn't happen at once.
+pub(crate) fn within(most: Duration) -> Instant {
+    // Without randomness, late is better than never.
+    let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
+    Instant::now() + most.mul_f64(share)
+}

@@ -1,0 +1,49 @@
+//! After a disruption of the bus: clients are told that they may have missed something, and sessions are checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, sleep_until};
+
+use crate::attach::within;
+use crate::deliver::Event;
+use crate::gateway::Gateway;
+use crate::renew::SPREAD;
+
+/// Clients answer with calls, so not all of them are told at once but in so many groups.
+const GROUPS: u32 = 40;
+const TRY_AGAIN: Duration = Duration::from_millis(200);
+
+/// Repairs after each disruption until the edge stops.
+pub(crate) async fn run(gateway: Arc<Gateway>) {
+    let mut disruptions = gateway.bus.disruptions();
+    disruptions.mark_unchanged();
+    let repair_each = async {
+        while disruptions.changed().await.is_ok() {
+            repair(&gateway).await;
+        }
+    };
+    tokio::select! {
+        () = gateway.stopping.cancelled() => {}
+        () = repair_each => {}
+    }
+}
+
+async fn repair(gateway: &Gateway) {
+    // Not before the subscriptions are live again: what is missed after a client has synchronised would stay missed.
+    while gateway.bus.fence().await.is_err() {
+        sleep(TRY_AGAIN).await;
+    }
+    let sessions = gateway.sessions.all();
+    tracing::info!(sessions = sessions.len(), "the bus is back; clients are told to catch up");
+    gateway.renew_all();
+    let mut event = Event::new("session.resync", b"{}", &[]);
+    let group = sessions.len() / GROUPS as usize + 1;
+    for members in sessions.chunks(group) {
+        for member in members {
+            event.send_to(&member.connection);
+        }
+        // Half of the most, on average.
+        sleep_until(within(2 * SPREAD / GROUPS)).await;
+    }
+}
