@@ -46,9 +46,10 @@ pub struct Platform {
 const TEST_SETTINGS: &[&str] = &[
     "message.send_per_second=0",
     "edge.max_connections_per_address=0",
-    "user.registrations_per_address=0",
-    "user.hash_memory_kib=64",
-    "user.hash_passes=1",
+    "user.register_burst=0",
+    "user.limit_guessing=false",
+    "user.insecure_fast_hashing=true",
+    "user.hash_queue=10000",
 ];
 
 /// The name under which [`Platform::standalone`] runs everything.

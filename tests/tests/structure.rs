@@ -1,0 +1,92 @@
+//! What the code must not know, checked against the code.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn dependencies(manifest: &str) -> String {
+    let text = std::fs::read_to_string(root().join(manifest)).unwrap();
+    text.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap().to_owned()
+}
+
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut rooms = vec![root().join(directory)];
+    while let Some(room) = rooms.pop() {
+        for entry in std::fs::read_dir(room).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                rooms.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.clone(), std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+#[test]
+fn modules_do_not_know_each_other() {
+    let modules = ["user", "friend", "message"];
+    for module in modules {
+        let known = dependencies(&format!("modules/{module}/Cargo.toml"));
+        for other in modules {
+            assert!(!known.contains(&format!("natter-{other}")), "{module} depends on {other}");
+        }
+    }
+}
+
+#[test]
+fn only_the_host_names_the_nats_client() {
+    let manifests = ["broker-schemas", "edge/protocol", "edge/server", "edge/client", "edge/terminal", "infra/natter",
+        "infra/nats", "modules/user", "modules/friend", "modules/message"];
+    for manifest in manifests {
+        let known = dependencies(&format!("{manifest}/Cargo.toml"));
+        assert!(!known.contains("async-nats"), "{manifest} names async-nats");
+    }
+    assert!(dependencies("infra/host/Cargo.toml").contains("async-nats"), "and this test can tell");
+}
+
+#[test]
+fn the_contract_knows_no_socket_no_sql_and_no_client() {
+    let known = dependencies("broker-schemas/Cargo.toml");
+    for absent in ["tokio", "sqlx", "async-nats", "natter"] {
+        assert!(!known.contains(absent), "the contract depends on {absent}");
+    }
+}
+
+/// The edge may name the two calls that it makes on its own account, and no other type of a service.
+#[test]
+fn the_edge_knows_no_request_or_reply_of_a_client() {
+    for (path, text) in sources("edge/server/src") {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for service in ["friend::", "message::"] {
+                assert!(!line.contains(&format!("broker_schemas::{service}")), "{}: {line}", path.display());
+            }
+            if let Some((_, named)) = line.split_once("user::") {
+                let own = ["Renew", "ReportSessions", "Reported", "REPORT_MAX", "{"];
+                assert!(own.iter().any(|own| named.starts_with(own)), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_subject_is_built_outside_its_file() {
+    let rooms = ["broker-schemas/src", "infra/host/src", "infra/natter/src", "edge/server/src", "modules/user/src",
+        "modules/friend/src", "modules/message/src"];
+    for (path, text) in rooms.iter().flat_map(|room| sources(room)) {
+        let home = path.ends_with("subject.rs") || path.ends_with("permission.rs") || path.ends_with("tests.rs");
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let builds = ["\"natter.client", "\"natter.internal", "\"natter.deliver", "\"natter.event", "\"$SRV"]
+                .iter()
+                .any(|prefix| line.contains(prefix));
+            assert!(home || !builds, "{}: {line}", path.display());
+        }
+    }
+}
