@@ -8,7 +8,7 @@ use natter_client::Address;
 use crate::exit::Failure;
 use crate::model::{Effect, Mode, State};
 use crate::runner::Runner;
-use crate::{plain, screen};
+use crate::{plain, screen, token};
 
 /// Talk to your friends. Everything that can be done is shown on the screen, and listed by /help.
 ///
@@ -46,10 +46,13 @@ pub struct ChatArgs {
 pub async fn chat(args: ChatArgs) -> anyhow::Result<()> {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mode = if args.plain || !terminal { Mode::Plain } else { Mode::Screen };
-    let mut runner = Runner::new(args.server.clone());
+    let mut runner = Runner::new(args.server.clone(), token::directory());
     let (state, first) = begin(&args, mode, &mut runner)?;
     match mode {
-        Mode::Plain => plain::run(state, runner, first, args.stay).await,
+        Mode::Plain => {
+            let input = tokio::io::BufReader::new(tokio::io::stdin());
+            plain::run(state, runner, first, args.stay, input, std::io::stdout()).await
+        }
         Mode::Screen => screen::run(state, runner, first).await,
     }
 }

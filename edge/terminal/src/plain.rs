@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
 
 use crate::model::{Answer, Effect, Input, Link, State, update};
 use crate::runner::Runner;
@@ -19,11 +19,13 @@ pub(crate) async fn run(
     mut runner: Runner,
     first: Vec<Effect>,
     stay: bool,
+    input: impl AsyncBufRead + Unpin,
+    mut out: impl Write,
 ) -> anyhow::Result<()> {
-    let mut lines = Some(BufReader::new(tokio::io::stdin()).lines());
+    let mut lines = Some(input.lines());
     let mut under_way = 0;
     let mut was_online = false;
-    if carry_out(first, &mut runner, &mut under_way)? {
+    if carry_out(first, &mut runner, &mut under_way, &mut out)? {
         return Ok(());
     }
     loop {
@@ -45,7 +47,7 @@ pub(crate) async fn run(
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
         let failed = matches!(&input, Input::Answer(Answer::SignedIn(Err(_))));
-        if carry_out(update(&mut state, input), &mut runner, &mut under_way)? || failed {
+        if carry_out(update(&mut state, input), &mut runner, &mut under_way, &mut out)? || failed {
             break;
         }
     }
@@ -55,7 +57,7 @@ pub(crate) async fn run(
     }
 }
 
-async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>) -> std::io::Result<Option<String>> {
+async fn next_line(lines: &mut Option<Lines<impl AsyncBufRead + Unpin>>) -> std::io::Result<Option<String>> {
     match lines {
         Some(lines) => lines.next_line().await,
         None => std::future::pending().await,
@@ -63,12 +65,16 @@ async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>) -> std::io::Resu
 }
 
 /// Starts what there is to do, and writes what there is to say. Whether to leave.
-fn carry_out(effects: Vec<Effect>, runner: &mut Runner, under_way: &mut usize) -> std::io::Result<bool> {
+fn carry_out(
+    effects: Vec<Effect>,
+    runner: &mut Runner,
+    under_way: &mut usize,
+    out: &mut impl Write,
+) -> std::io::Result<bool> {
     let mut leave = false;
     for effect in effects {
         match effect {
             Effect::Say(line) => {
-                let mut out = std::io::stdout().lock();
                 writeln!(out, "{line}")?;
                 out.flush()?;
             }
@@ -78,3 +84,10 @@ fn carry_out(effects: Vec<Effect>, runner: &mut Runner, under_way: &mut usize) -
     }
     Ok(leave)
 }
+
+#[cfg(test)]
+#[path = "../../client/tests/fake_edge/mod.rs"]
+mod fake_edge;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Carries out effects: the only part of this crate that knows the network and the token file.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use broker_schemas::message::Recipient;
@@ -22,6 +23,8 @@ const UNDER_WAY: usize = 256;
 
 pub(crate) struct Runner {
     server: Address,
+    /// Where sessions are kept for the next start, if anywhere.
+    tokens: Option<PathBuf>,
     session: Option<Session>,
     /// Why the last attempt to sign in failed, or the session ended.
     pub(crate) failure: Option<Failure>,
@@ -51,19 +54,21 @@ enum Done {
 }
 
 impl Runner {
-    pub(crate) fn new(server: Address) -> Self {
+    pub(crate) fn new(server: Address, tokens: Option<PathBuf>) -> Self {
         let (done, finished) = mpsc::channel(UNDER_WAY);
-        Self { server, session: None, failure: None, done, finished, tasks: JoinSet::new() }
+        Self { server, tokens, session: None, failure: None, done, finished, tasks: JoinSet::new() }
     }
 
     /// Opens the session that an earlier run left behind. Whether there is one.
     pub(crate) fn resume(&mut self, name: &str) -> bool {
-        let Some(token) = TokenFile::of(&self.server, name).ok().and_then(|file| file.load()) else {
-            return false;
-        };
+        let Some(token) = self.file(name).and_then(|file| file.load()) else { return false };
         let (chat, updates) = Chat::resume(&self.server, token, HashMap::new(), ChatOptions::default());
         self.open(name, chat, updates);
         true
+    }
+
+    fn file(&self, name: &str) -> Option<TokenFile> {
+        self.tokens.as_ref().map(|directory| TokenFile::of(directory, &self.server, name))
     }
 
     fn open(&mut self, name: &str, chat: Chat, updates: Updates) {
@@ -75,7 +80,7 @@ impl Runner {
                 let _ = done.send(Done::Answer(Answer::Sent { conversation, client_id, result })).await;
             }
         });
-        let file = TokenFile::of(&self.server, name).ok();
+        let file = self.file(name);
         self.session = Some(Session { chat, updates, file, outbox });
     }
 

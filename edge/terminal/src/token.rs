@@ -6,28 +6,21 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use natter_client::Address;
 
-/// The file of one user on one server, in `$XDG_STATE_HOME/natter` or `~/.local/state/natter`, readable by its owner
-/// only.
+/// Where the tokens of this user of this machine are: `$XDG_STATE_HOME/natter`, or `~/.local/state/natter`; nowhere, when
+/// the environment names neither.
+pub(crate) fn directory() -> Option<PathBuf> {
+    let absolute = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    Some(state.join("natter"))
+}
+
+/// The file of one user on one server, readable by its owner only.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenFile(PathBuf);
 
 impl TokenFile {
-    /// The file of user `name` on `server`.
-    ///
-    /// # Errors
-    /// When the environment names no directory for it.
-    pub(crate) fn of(server: &Address, name: &str) -> anyhow::Result<Self> {
-        let state = match std::env::var_os("XDG_STATE_HOME").filter(|path| Path::new(path).is_absolute()) {
-            Some(state) => PathBuf::from(state),
-            None => {
-                let home = std::env::var_os("HOME").context("neither XDG_STATE_HOME nor HOME is set")?;
-                PathBuf::from(home).join(".local/state")
-            }
-        };
-        Ok(Self::in_directory(&state.join("natter"), server, name))
-    }
-
-    fn in_directory(directory: &Path, server: &Address, name: &str) -> Self {
+    /// The file of user `name` on `server`, in `directory`.
+    pub(crate) fn of(directory: &Path, server: &Address, name: &str) -> Self {
         let server = server.to_string();
         let server = server.split_once("://").map_or(server.as_str(), |(_, rest)| rest);
         Self(directory.join(format!("{}-{}", file_name(server), file_name(name))))
@@ -98,7 +91,7 @@ mod tests {
     use super::*;
 
     fn file(directory: &Path, server: &str, name: &str) -> TokenFile {
-        TokenFile::in_directory(directory, &server.parse().unwrap(), name)
+        TokenFile::of(directory, &server.parse().unwrap(), name)
     }
 
     #[test]

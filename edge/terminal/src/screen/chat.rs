@@ -207,7 +207,7 @@ fn draw_input(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let line =
         Paragraph::new(shown(state.input.as_str())).scroll((0, u16::try_from(first).unwrap_or(u16::MAX)));
     frame.render_widget(line.block(block), area);
-    let column = u16::try_from(before - first).unwrap_or_default();
+    let column = u16::try_from(before.saturating_sub(first)).unwrap_or_default();
     frame.set_cursor_position(Position::new(inner.x + column, inner.y));
 }
 
