@@ -1,11 +1,12 @@
 -- Both SQLite and PostgreSQL read this. Times are milliseconds since 1970, flags are 0 or 1.
 
--- Where ids come from. An id is never used twice, so what names a deleted user names nobody.
+-- Where ids come from. An id is never used twice: what names a deleted user names nobody else.
 CREATE TABLE counter (
     name TEXT PRIMARY KEY,
     last BIGINT NOT NULL
 );
-INSERT INTO counter (name, last) VALUES ('account', 0), ('session', 0);
+-- 'round' counts what the module does about once a minute: a clock that all copies share.
+INSERT INTO counter (name, last) VALUES ('account', 0), ('session', 0), ('round', 0);
 
 CREATE TABLE account (
     id BIGINT PRIMARY KEY,
@@ -43,13 +44,13 @@ CREATE TABLE session (
     previous_token TEXT,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
-    -- The edge that holds the session's connection, if one does, and how often it had reported when it last said so.
+    -- The edge that holds the session's connection, if one does, and the round in which it last said so.
     edge TEXT,
-    edge_reports BIGINT NOT NULL
+    attached_in BIGINT NOT NULL
 );
 CREATE INDEX session_account ON session (account);
 CREATE INDEX session_previous_token ON session (previous_token);
-CREATE INDEX session_edge ON session (edge, edge_reports);
+CREATE INDEX session_edge ON session (edge, attached_in);
 CREATE INDEX session_expires_at ON session (expires_at);
 
 -- Deleted accounts of which another service may still have to learn.

@@ -15,8 +15,8 @@ use crate::store::Edge;
 /// How often one looks at the edges. The lease of an edge counts looks, not time: while this process stands still it
 /// hears no report, and must not take its own silence for the edge's.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many looks pass between two clean-ups.
-const CLEAN_UP_EVERY: u64 = 60;
+/// How many looks make a round.
+const LOOKS_A_ROUND: u64 = 60;
 
 impl Module {
     /// Tells other modules whose presence changed; best effort.
@@ -52,11 +52,14 @@ impl Module {
         Ok(())
     }
 
-    async fn clean_up(&self) -> Result<()> {
-        let forgotten = self.store.forget_expired_sessions().await?;
-        tracing::debug!(forgotten, "expired sessions forgotten");
+    /// Looks through the sessions.
+    async fn begin_round(&self) -> Result<()> {
+        let lost = self.store.begin_round().await?;
+        self.tell_presence(&lost).await;
+        let expired = self.store.forget_expired_sessions().await?;
         let attached = self.store.attached_sessions().await?;
         metrics::gauge!("natter_user_sessions_attached").set(attached as f64);
+        tracing::debug!(lost = lost.len(), expired, attached, "sessions looked through");
         Ok(())
     }
 }
@@ -74,10 +77,10 @@ pub(crate) async fn watch_edges(module: Arc<Module>, stop: CancellationToken) {
         if let Err(failure) = module.look_at_edges(&mut watch).await {
             tracing::warn!(?failure, "edges not looked at");
         }
-        if look % CLEAN_UP_EVERY == 0
-            && let Err(failure) = module.clean_up().await
+        if look % LOOKS_A_ROUND == 0
+            && let Err(failure) = module.begin_round().await
         {
-            tracing::warn!(?failure, "sessions not cleaned up");
+            tracing::warn!(?failure, "sessions not looked through");
         }
     }
 }

@@ -10,13 +10,14 @@ use natter_host::{Result, Transaction};
 use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
 
 use super::sessions::lock;
-use super::{Store, placeholders, settle};
+use super::{Store, next_id, placeholders, settle};
 
-/// A session that its edge has not renewed for this many reports is not on it: the reply to the sign-in never reached
-/// the edge. An edge reports at most once a second, and renews a passport within the ten minutes that it lasts at most.
-const REPORTS_UNTIL_LOST: i64 = 1_200;
-/// How many reports pass before a renewal is written down: renewals are many, and most have nothing new to say.
-const REPORTS_UNTIL_RENEWED: i64 = 200;
+/// A session that its edge has not renewed for this many rounds is not on it: the reply to the sign-in never reached
+/// the edge. A round lasts a minute, shorter with several copies of the module; an edge renews a passport within the
+/// ten minutes that it lasts at most.
+const ROUNDS_UNTIL_LOST: i64 = 60;
+/// How many rounds pass before a renewal is written down: renewals are many, and most have nothing new to say.
+const ROUNDS_UNTIL_RENEWED: i64 = 5;
 
 /// An edge and how often it has reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +45,12 @@ impl Store {
         .bind(edge.as_str())
         .fetch_one(&mut *transaction)
         .await?;
-        let mut sql = "edge = $1 AND edge_reports < $2".to_owned();
-        let mut presence =
-            detach(&mut transaction, &sql, edge.as_str(), &[reports - REPORTS_UNTIL_LOST]).await?;
+        let mut presence = Vec::new();
         if !closed.is_empty() {
             // A session that has moved to another edge since is no longer this one's to close.
-            sql = format!("edge = $1 AND id IN ({})", placeholders(2, closed.len()));
+            let condition = format!("edge = $1 AND id IN ({})", placeholders(2, closed.len()));
             let closed: Vec<_> = closed.iter().map(|session| i64::from(*session)).collect();
-            presence.extend(detach(&mut transaction, &sql, edge.as_str(), &closed).await?);
+            presence = detach(&mut transaction, &condition, edge.as_str(), &closed).await?;
         }
         transaction.commit().await?;
         Ok(Report { is_first: reports == 1, presence })
@@ -65,31 +64,34 @@ impl Store {
         edge: Option<&EdgeId>,
     ) -> Result<Option<Vec<PresenceChanged>>> {
         let found: Option<(Option<String>, i64)> = query_as(
-            "SELECT session.edge, COALESCE(edge.reports, 0) - session.edge_reports \
-             FROM session LEFT JOIN edge ON edge.id = session.edge \
-             WHERE session.id = $1 AND session.account = $2 AND session.expires_at > $3",
+            "SELECT edge, (SELECT last FROM counter WHERE name = 'round') - attached_in FROM session \
+             WHERE id = $1 AND account = $2 AND expires_at > $3",
         )
         .bind(i64::from(session))
         .bind(i64::from(user))
         .bind(Timestamp::now().0)
         .fetch_optional(self.database.read())
         .await?;
-        let Some((attached_to, age)) = found else { return Ok(None) };
+        let Some((holder, age)) = found else { return Ok(None) };
         let Some(edge) = edge else { return Ok(Some(Vec::new())) };
-        if attached_to.as_deref() == Some(edge.as_str()) && (0..REPORTS_UNTIL_RENEWED).contains(&age) {
-            return Ok(Some(Vec::new()));
+        match holder {
+            None => {}
+            Some(holder) if holder == edge.as_str() && age >= ROUNDS_UNTIL_RENEWED => {}
+            // Noted already; or resumed on another edge, and what is left here is a connection that broke.
+            Some(_) => return Ok(Some(Vec::new())),
         }
         let mut transaction = self.database.begin().await?;
-        let reports = reports_of(&mut transaction, Some(edge)).await?;
+        hold_edge(&mut transaction, Some(edge)).await?;
         lock(&mut transaction, user).await?;
-        let attached =
-            query("UPDATE session SET edge = $1, edge_reports = $2 WHERE id = $3 AND account = $4")
-                .bind(edge.as_str())
-                .bind(reports)
-                .bind(i64::from(session))
-                .bind(i64::from(user))
-                .execute(&mut *transaction)
-                .await?;
+        let attached = query(
+            "UPDATE session SET edge = $1, attached_in = (SELECT last FROM counter WHERE name = 'round') \
+             WHERE id = $2 AND account = $3",
+        )
+        .bind(edge.as_str())
+        .bind(i64::from(session))
+        .bind(i64::from(user))
+        .execute(&mut *transaction)
+        .await?;
         if attached.rows_affected() == 0 {
             return Ok(None);
         }
@@ -122,6 +124,16 @@ impl Store {
         Ok(presence)
     }
 
+    /// Begins a round, and counts the sessions as closed that their edge has not renewed for too long.
+    pub(crate) async fn begin_round(&self) -> Result<Vec<PresenceChanged>> {
+        let mut transaction = self.database.begin().await?;
+        let round = next_id(&mut transaction, "round").await?;
+        let condition = "edge <> $1 AND attached_in < $2";
+        let presence = detach(&mut transaction, condition, "", &[round - ROUNDS_UNTIL_LOST]).await?;
+        transaction.commit().await?;
+        Ok(presence)
+    }
+
     /// How many sessions edges hold.
     pub(crate) async fn attached_sessions(&self) -> Result<i64> {
         let count = query_scalar("SELECT COUNT(*) FROM session WHERE edge IS NOT NULL")
@@ -131,32 +143,32 @@ impl Store {
     }
 }
 
-/// How often the edge has reported, for a session that is about to be attached to it. The edge's row is locked: it
-/// can't be given up before the session is there to be detached with the others.
-pub(super) async fn reports_of(transaction: &mut Transaction, edge: Option<&EdgeId>) -> Result<i64> {
-    let Some(edge) = edge else { return Ok(0) };
-    let reports = query_scalar(
+/// Has the edge's row ready for a session that is about to be attached, and locks it: the edge can't be given up
+/// before the session is there to be detached with the others.
+pub(super) async fn hold_edge(transaction: &mut Transaction, edge: Option<&EdgeId>) -> Result<()> {
+    let Some(edge) = edge else { return Ok(()) };
+    query(
         "INSERT INTO edge (id, reports) VALUES ($1, 0) \
-         ON CONFLICT (id) DO UPDATE SET reports = edge.reports RETURNING reports",
+         ON CONFLICT (id) DO UPDATE SET reports = edge.reports",
     )
     .bind(edge.as_str())
-    .fetch_one(&mut **transaction)
+    .execute(&mut **transaction)
     .await?;
-    Ok(reports)
+    Ok(())
 }
 
-/// Detaches the sessions for which `condition` holds, `$1` being the edge and `$2`, … the numbers. The edge's row must
-/// be locked.
+/// Detaches the sessions for which `condition` holds, `$1` being `text` and `$2`, … the `numbers`. No session may come
+/// to fulfil it meanwhile.
 async fn detach(
     transaction: &mut Transaction,
     condition: &str,
-    edge: &str,
+    text: &str,
     numbers: &[i64],
 ) -> Result<Vec<PresenceChanged>> {
     let lock = format!(
         "UPDATE account SET online = online WHERE id IN (SELECT account FROM session WHERE {condition})"
     );
-    let mut lock = query(AssertSqlSafe(lock)).persistent(numbers.len() < 2).bind(edge);
+    let mut lock = query(AssertSqlSafe(lock)).persistent(numbers.len() < 2).bind(text);
     for number in numbers {
         lock = lock.bind(*number);
     }
@@ -164,7 +176,7 @@ async fn detach(
         return Ok(Vec::new());
     }
     let detach = format!("UPDATE session SET edge = NULL WHERE {condition} RETURNING account");
-    let mut detach = query_scalar(AssertSqlSafe(detach)).persistent(numbers.len() < 2).bind(edge);
+    let mut detach = query_scalar(AssertSqlSafe(detach)).persistent(numbers.len() < 2).bind(text);
     for number in numbers {
         detach = detach.bind(*number);
     }

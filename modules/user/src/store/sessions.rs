@@ -5,7 +5,7 @@ use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
 use natter_host::{Result, Transaction};
 use sqlx::{query, query_as, query_scalar};
 
-use super::edges::reports_of;
+use super::edges::hold_edge;
 use super::{Store, next_id, settle};
 use crate::guessing::Origin;
 use crate::token::TokenHash;
@@ -45,7 +45,7 @@ impl Store {
     pub(crate) async fn open_session(&self, new: &NewSession<'_>) -> Result<Option<OpenSession>> {
         let mut transaction = self.database.begin().await?;
         let id = next_id(&mut transaction, "session").await?;
-        let reports = reports_of(&mut transaction, new.edge).await?;
+        hold_edge(&mut transaction, new.edge).await?;
         let account: Option<(String, String)> = query_as(
             "UPDATE account SET online = online WHERE id = $1 AND password = $2 RETURNING name, display_name",
         )
@@ -55,8 +55,8 @@ impl Store {
         .await?;
         let Some((name, display_name)) = account else { return Ok(None) };
         query(
-            "INSERT INTO session (id, account, device, token, created_at, expires_at, edge, edge_reports) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO session (id, account, device, token, created_at, expires_at, edge, attached_in) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT last FROM counter WHERE name = 'round'))",
         )
         .bind(id)
         .bind(i64::from(new.user))
@@ -65,7 +65,6 @@ impl Store {
         .bind(Timestamp::now().0)
         .bind(new.expires_at.0)
         .bind(new.edge.map(EdgeId::as_str))
-        .bind(reports)
         .execute(&mut *transaction)
         .await?;
         remember_address(&mut transaction, new.user, new.origin).await?;
@@ -86,7 +85,7 @@ impl Store {
         edge: Option<&EdgeId>,
     ) -> Result<Option<OpenSession>> {
         let mut transaction = self.database.begin().await?;
-        let reports = reports_of(&mut transaction, edge).await?;
+        hold_edge(&mut transaction, edge).await?;
         let now = Timestamp::now().0;
         let account: Option<(i64, String, String)> = query_as(
             "UPDATE account SET online = online WHERE id = (SELECT account FROM session \
@@ -99,14 +98,13 @@ impl Store {
         let Some((user, name, display_name)) = account else { return Ok(None) };
         let session: Option<i64> = query_scalar(
             "UPDATE session SET token = $1, previous_token = $2, expires_at = $3, \
-             edge = COALESCE($4, edge), edge_reports = CASE WHEN $4 IS NULL THEN edge_reports ELSE $5 END \
-             WHERE account = $6 AND (token = $2 OR previous_token = $2) AND expires_at > $7 RETURNING id",
+             edge = COALESCE($4, edge), attached_in = (SELECT last FROM counter WHERE name = 'round') \
+             WHERE account = $5 AND (token = $2 OR previous_token = $2) AND expires_at > $6 RETURNING id",
         )
         .bind(next.as_str())
         .bind(token.as_str())
         .bind(expires_at.0)
         .bind(edge.map(EdgeId::as_str))
-        .bind(reports)
         .bind(user)
         .bind(now)
         .fetch_optional(&mut *transaction)

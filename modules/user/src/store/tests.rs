@@ -289,6 +289,19 @@ async fn a_session_that_moved_is_not_closed_by_the_edge_it_left() {
 }
 
 #[tokio::test]
+async fn a_connection_that_broke_does_not_claim_a_session_back() {
+    each_database(async |store| {
+        let (alice, a, b) = (account(&store, "alice").await, edge("a"), edge("b"));
+        let session = sign_in(&store, alice, Some(&b)).await.session;
+        assert_eq!(store.renew_session(alice, session, Some(&a)).await.unwrap(), Some(vec![]));
+        assert_eq!(store.report(&a, &[session]).await.unwrap().presence, []);
+        assert_eq!(store.report(&b, &[session]).await.unwrap().presence, offline(alice));
+        assert_eq!(store.renew_session(alice, session, Some(&a)).await.unwrap(), Some(online(alice)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_operators_resume_leaves_the_session_where_it_is() {
     each_database(async |store| {
         let (alice, a) = (account(&store, "alice").await, edge("a"));
@@ -443,11 +456,11 @@ async fn a_session_whose_edge_never_heard_of_it_is_lost_in_the_end_and_a_renewed
         let a = edge("a");
         sign_in(&store, alice, Some(&a)).await;
         let renewed = sign_in(&store, bob, Some(&a)).await.session;
-        query("UPDATE edge SET reports = 900").execute(store.database.write()).await.unwrap();
-        assert_eq!(store.renew_session(bob, renewed, Some(&a)).await.unwrap(), Some(vec![]));
-        query("UPDATE edge SET reports = 1199").execute(store.database.write()).await.unwrap();
-        assert_eq!(store.report(&a, &[]).await.unwrap().presence, []);
-        assert_eq!(store.report(&a, &[]).await.unwrap().presence, offline(alice));
+        for _ in 0..60 {
+            assert_eq!(store.begin_round().await.unwrap(), []);
+            assert_eq!(store.renew_session(bob, renewed, Some(&a)).await.unwrap(), Some(vec![]));
+        }
+        assert_eq!(store.begin_round().await.unwrap(), offline(alice));
         assert!(is_online(&store, bob).await);
     })
     .await;
@@ -462,7 +475,7 @@ async fn a_whole_edge_of_sessions_goes_at_once() {
         for id in 1..=3_000_i64 {
             for sql in [
                 "INSERT INTO account VALUES ($1, $2, $2, $2, 'hash', 1, 0)",
-                "INSERT INTO session VALUES ($1, $1, '', $2, NULL, 0, 9000000000000, 'a', 1)",
+                "INSERT INTO session VALUES ($1, $1, '', $2, NULL, 0, 9000000000000, 'a', 0)",
             ] {
                 query(sql).bind(id).bind(format!("user{id}")).execute(&mut *transaction).await.unwrap();
             }
@@ -513,6 +526,7 @@ async fn presence_is_right_whatever_happens_at_once() {
                     }
                     (4, kept) => {
                         mine.extend(kept);
+                        told.extend(store.begin_round().await.unwrap());
                         for edge in store.edges().await.unwrap() {
                             told.extend(store.give_up(&edge).await.unwrap());
                         }
