@@ -47,7 +47,14 @@ impl Person {
         let Some(Update::Online(session)) = timeout(PATIENCE, updates.next()).await.unwrap() else {
             panic!("signed in, and then not online");
         };
-        Self { name: name.to_owned(), user: session.user, chat, updates, session: *session, address: address.clone() }
+        Self {
+            name: name.to_owned(),
+            user: session.user,
+            chat,
+            updates,
+            session: *session,
+            address: address.clone(),
+        }
     }
 
     /// The sign-in of an account that [`Person::register`] made.

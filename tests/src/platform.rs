@@ -103,14 +103,13 @@ impl Platform {
 
     /// Starts a part that doesn't run: one of a distributed platform, or all of a standalone one.
     pub async fn start(&mut self, part: &'static str) {
-        let started = self.spawn(part);
+        let started = self.spawn_serving(part).await;
         assert!(self.processes.insert(part, started).is_none(), "{part} runs already");
     }
 
     /// Starts another copy of a part, lets it serve, then stops the first one: what a rolling restart does.
     pub async fn replace(&mut self, part: &'static str) {
-        let mut new = self.spawn(part);
-        self.wait_until_serving(&mut new, part).await;
+        let new = self.spawn_serving(part).await;
         let old = self.processes.insert(part, new).unwrap();
         stop(old, part).await;
     }
@@ -142,7 +141,11 @@ impl Platform {
             if natter_client::Client::connect(&address).await.is_ok() {
                 return;
             }
-            assert!(Instant::now() < deadline, "nobody listens at {address}; see {}", self.log(ALL).display());
+            assert!(
+                Instant::now() < deadline,
+                "nobody listens at {address}; see {}",
+                self.log(ALL).display()
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -250,15 +253,193 @@ impl Platform {
             .unwrap_or_else(|error| panic!("{part} does not start: {error}"))
     }
 
-    /// Waits until a process of its own says that it serves.
-    async fn wait_until_serving(&self, process: &mut Child, part: &str) {
-        let before = count_serving(&self.log(part));
+    /// Spawns a part and waits until it says that it serves.
+    async fn spawn_serving(&self, part: &'static str) -> Child {
+        let word = if matches!(part, ALL | "edge") { " listening" } else { " serving" };
+        let said = || std::fs::read_to_string(self.log(part)).unwrap_or_default().matches(word).count();
+        let before = said();
+        let mut process = self.spawn(part);
         let deadline = Instant::now() + START;
-        while count_serving(&self.log(part)) <= before {
+        while said() <= before {
             assert!(process.try_wait().unwrap().is_none(), "{part} ended; its log:\n{}", self.logs());
             assert!(Instant::now() < deadline, "{part} does not serve; its log:\n{}", self.logs());
             sleep(Duration::from_millis(20)).await;
         }
+        process
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- what the platform logged ---\n{}", self.logs());
+        }
+        // A child bus of `natter serve` ends only with a regular stop.
+        for process in self.processes.values() {
+            if let Some(pid) = process.id() {
+                signal(pid, "TERM");
+            }
+        }
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        for process in self.processes.values_mut() {
+            while std::time::Instant::now() < deadline && matches!(process.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+async fn stop(&mut self, part: &'static str) {
+        stop(self.processes.remove(part).unwrap(), part).await;
+    }
+
+    /// Ends a part without a warning.
+    pub async fn kill(&mut self, part: &'static str) {
+        let mut process = self.processes.remove(part).unwrap();
+        process.start_kill().unwrap();
+        process.wait().await.unwrap();
+    }
+
+    /// Stops all of a standalone platform and starts it again.
+    pub async fn restart(&mut self) {
+        self.stop(ALL).await;
+        self.start(ALL).await;
+        self.ready().await;
+    }
+
+    /// Waits until clients are served.
+    pub async fn ready(&self) {
+        let address = self.tcp().await;
+        let deadline = Instant::now() + START;
+        loop {
+            if natter_client::Client::connect(&address).await.is_ok() {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "nobody listens at {address}; see {}",
+                self.log(ALL).display()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Where clients connect over TCP; waits until the edge listens.
+    pub async fn tcp(&self) -> Address {
+        Address::Tcp(self.address("tcp").await)
+    }
+
+    /// Where clients connect over WebSocket; waits until the edge listens.
+    pub async fn websocket(&self) -> Address {
+        Address::WebSocket(format!("ws://{}/ws", self.address("http").await))
+    }
+
+    /// `host:port` of one of the edge's sockets; waits until it listens.
+    pub async fn address(&self, socket: &str) -> String {
+        let deadline = Instant::now() + START;
+        loop {
+            if let Ok(text) = std::fs::read_to_string(self.address_file()) {
+                let addresses: serde_json::Value = serde_json::from_str(&text).unwrap();
+                return addresses[socket].as_str().unwrap().to_owned();
+            }
+            assert!(Instant::now() < deadline, "the edge does not start; its log:\n{}", self.logs());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Where the bus's files are.
+    #[must_use]
+    pub fn bus_directory(&self) -> PathBuf {
+        self.directory.path().join("bus")
+    }
+
+    /// Where the bus is.
+    #[must_use]
+    pub fn bus_url(&self) -> &str {
+        &self.bus_url
+    }
+
+    /// What the processes logged so far.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let mut all = String::new();
+        for entry in std::fs::read_dir(self.directory.path()).unwrap().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "log") {
+                all += &std::fs::read_to_string(entry.path()).unwrap_or_default();
+            }
+        }
+        all
+    }
+
+    /// The process id of a part.
+    #[must_use]
+    pub fn pid(&self, part: &str) -> u32 {
+        self.processes[part].id().unwrap()
+    }
+
+    fn log(&self, part: &str) -> PathBuf {
+        self.directory.path().join(format!("{part}.log"))
+    }
+
+    fn address_file(&self) -> PathBuf {
+        self.directory.path().join("addresses.json")
+    }
+
+    fn spawn(&self, part: &'static str) -> Child {
+        if matches!(part, ALL | "edge") {
+            let _ = std::fs::remove_file(self.address_file());
+        }
+        let mut command = if part == ALL {
+            let mut command = Command::new(program("natter"));
+            command.args(["serve", "--bus-port", "0", "--data"]).arg(self.directory.path());
+            command
+        } else {
+            Command::new(program(&format!("natter-{part}")))
+        };
+        let set = |command: &mut Command, setting: String| {
+            command.arg("--set").arg(setting);
+        };
+        for setting in &self.settings {
+            set(&mut command, setting.clone());
+        }
+        set(&mut command, format!("database.url={}", self.database));
+        set(&mut command, format!("bus.directory={}", self.bus_directory().display()));
+        set(&mut command, "telemetry.listen=\"\"".into());
+        set(&mut command, "edge.tcp=127.0.0.1:0".into());
+        set(&mut command, "edge.http=127.0.0.1:0".into());
+        set(&mut command, format!("edge.address_file={}", self.address_file().display()));
+        if part != ALL {
+            set(&mut command, format!("bus.url={}", self.bus_url));
+        }
+        if let Some(server) = nats_server() {
+            command.env("NATTER_NATS_SERVER", server);
+        }
+        let log = std::fs::File::options().create(true).append(true).open(self.log(part)).unwrap();
+        command
+            // A test's own environment must not configure what it tests.
+            .env_remove("NATTER_SERVER")
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{part} does not start: {error}"))
+    }
+
+    /// Spawns a part and waits until it says that it serves.
+    async fn spawn_serving(&self, part: &'static str) -> Child {
+        let word = if matches!(part, ALL | "edge") { " listening" } else { " serving" };
+        let said = || std::fs::read_to_string(self.log(part)).unwrap_or_default().matches(word).count();
+        let before = said();
+        let mut process = self.spawn(part);
+        let deadline = Instant::now() + START;
+        while said() <= before {
+            assert!(process.try_wait().unwrap().is_none(), "{part} ended; its log:\n{}", self.logs());
+            assert!(Instant::now() < deadline, "{part} does not serve; its log:\n{}", self.logs());
+            sleep(Duration::from_millis(20)).await;
+        }
+        process
     }
 }
 

@@ -39,7 +39,9 @@ impl Wire {
     /// Reads the next frame; `None` when the connection is closed.
     pub async fn hear(&mut self) -> Option<Value> {
         let mut line = String::new();
-        let read = timeout(PATIENCE, self.socket.read_line(&mut line)).await.expect("a frame or the end within 15 s");
+        let read = timeout(PATIENCE, self.socket.read_line(&mut line))
+            .await
+            .expect("a frame or the end within 15 s");
         match read {
             Ok(0) | Err(_) => None,
             Ok(_) => Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))),

@@ -164,7 +164,10 @@ async fn a_session_that_ended_elsewhere_says_so() {
     let alice = Person::register(&address, "alice").await;
     let mut phone = Person::sign_in(&address, "alice").await;
     let password = |text: &str| text.try_into().unwrap();
-    let change = broker_schemas::user::ChangePassword { old: password(Person::password()), new: password("another fine one") };
+    let change = broker_schemas::user::ChangePassword {
+        old: password(Person::password()),
+        new: password("another fine one"),
+    };
     alice.chat.call(&change).await.unwrap();
     while !matches!(phone.update().await, Update::Over(_)) {}
     assert!(alice.chat.call(&friend::ListFriends {}).await.is_ok(), "the session that changed it goes on");

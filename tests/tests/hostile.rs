@@ -44,12 +44,32 @@ async fn what_cannot_be_read_is_answered_in_words_and_the_connection_goes_on() {
         (json!({"id": 2, "call": "user.nosuch"}), "unavailable", "nosuch"),
         (json!({"id": 3, "call": "../../etc"}), "invalid", "service.method"),
         (json!({"id": 4, "call": "user.login", "body": {"name": "alice"}}), "invalid", "password"),
-        (json!({"id": 5, "call": "user.login", "body": {"name": 7, "password": "x"}}), "invalid", "body.name"),
-        (json!({"id": 6, "call": "user.login", "body": {"name": "a", "password": "b", "x": 1}}), "invalid", "`x`"),
+        (
+            json!({"id": 5, "call": "user.login", "body": {"name": 7, "password": "x"}}),
+            "invalid",
+            "body.name",
+        ),
+        (
+            json!({"id": 6, "call": "user.login", "body": {"name": "a", "password": "b", "x": 1}}),
+            "invalid",
+            "`x`",
+        ),
         (json!({"id": 7, "call": "friend.list"}), "unauthenticated", "sign in"),
-        (json!({"id": 8, "call": "user.register", "body": {"name": "a b", "password": "long enough 1"}}), "invalid", "name"),
-        (json!({"id": 9, "call": "user.register", "body": {"name": "alice", "password": "short"}}), "invalid", "password"),
-        (json!({"id": 10, "call": "user.register", "body": {"name": "x".repeat(40_000), "password": "p"}}), "invalid", "name"),
+        (
+            json!({"id": 8, "call": "user.register", "body": {"name": "a b", "password": "long enough 1"}}),
+            "invalid",
+            "name",
+        ),
+        (
+            json!({"id": 9, "call": "user.register", "body": {"name": "alice", "password": "short"}}),
+            "invalid",
+            "password",
+        ),
+        (
+            json!({"id": 10, "call": "user.register", "body": {"name": "x".repeat(40_000), "password": "p"}}),
+            "invalid",
+            "name",
+        ),
         (json!({"id": 11, "nonsense": {}}), "invalid", "nonsense"),
     ];
     for (frame, code, word) in cases {
@@ -181,7 +201,8 @@ async fn nobody_acts_as_somebody_else() {
     let send = json!({"to": {"user": bob.user}, "client_id": "6f1c2f0a-5a0f-4c63-9d0e-0d7a3a4f9b11", "text": "hi",
         "from": alice.user});
     assert_eq!(wire.call(3, "message.send", send).await["error"]["code"], "invalid");
-    let send = json!({"to": {"user": bob.user}, "client_id": "6f1c2f0a-5a0f-4c63-9d0e-0d7a3a4f9b11", "text": "hi"});
+    let send =
+        json!({"to": {"user": bob.user}, "client_id": "6f1c2f0a-5a0f-4c63-9d0e-0d7a3a4f9b11", "text": "hi"});
     assert_eq!(wire.call(4, "message.send", send).await["error"]["code"], "forbidden");
     // Internal methods have no client subject, so no name reaches them.
     let forget = wire.call(5, "friend.forget_user", json!({"user": alice.user})).await;

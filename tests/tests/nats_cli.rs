@@ -11,9 +11,9 @@ use tokio::time::timeout;
 /// The CLI, from PATH or from where `make test` put it.
 fn cli() -> Option<PathBuf> {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/nats");
-    let on_path = std::env::var_os("PATH")
-        .into_iter()
-        .flat_map(|path| std::env::split_paths(&path).map(|directory| directory.join("nats")).collect::<Vec<_>>());
+    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| {
+        std::env::split_paths(&path).map(|directory| directory.join("nats")).collect::<Vec<_>>()
+    });
     [fetched].into_iter().chain(on_path).find(|candidate| candidate.is_file())
 }
 
@@ -48,7 +48,8 @@ impl Cli {
 
     async fn operator(&self, arguments: &[&str]) -> String {
         let output = self.run(Some("operator"), arguments).await;
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "nats {arguments:?}: {said}");
         said
     }
@@ -107,7 +108,13 @@ async fn a_request_in_json_registers_a_user_for_whoever_may_make_it() {
 async fn internal_methods_and_deliveries_are_closed_to_operators_and_edges() {
     let Some(cli) = Cli::start().await else { return };
     cli.platform.tcp().await;
-    let forget = ["req", "natter.internal.friend.v1.forget_user", r#"{"user":1}"#, "-H", "Content-Type:application/json"];
+    let forget = [
+        "req",
+        "natter.internal.friend.v1.forget_user",
+        r#"{"user":1}"#,
+        "-H",
+        "Content-Type:application/json",
+    ];
     for holder in ["operator", "edge", "message"] {
         let output = cli.run(Some(holder), &forget).await;
         let said = String::from_utf8_lossy(&output.stdout);

@@ -23,7 +23,12 @@ struct Seen {
 }
 
 /// Sends, reads and lists until told to stop; each call is made once, so that a lost one shows.
-async fn talk(mut person: Person, peer: broker_schemas::UserId, stop: Arc<AtomicBool>, calls: Arc<AtomicU64>) -> Seen {
+async fn talk(
+    mut person: Person,
+    peer: broker_schemas::UserId,
+    stop: Arc<AtomicBool>,
+    calls: Arc<AtomicU64>,
+) -> Seen {
     let mut seen = Seen { acked: vec![], messages: vec![], failed: vec![], offline: 0 };
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -46,7 +51,9 @@ async fn talk(mut person: Person, peer: broker_schemas::UserId, stop: Arc<Atomic
         }
         calls.fetch_add(3, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(20)).await;
-        while let Ok(Some(update)) = tokio::time::timeout(Duration::from_millis(1), person.updates.next()).await {
+        while let Ok(Some(update)) =
+            tokio::time::timeout(Duration::from_millis(1), person.updates.next()).await
+        {
             record(update, &mut seen);
         }
     }

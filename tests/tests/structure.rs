@@ -41,8 +41,18 @@ fn modules_do_not_know_each_other() {
 
 #[test]
 fn only_the_host_names_the_nats_client() {
-    let manifests = ["broker-schemas", "edge/protocol", "edge/server", "edge/client", "edge/terminal", "infra/natter",
-        "infra/nats", "modules/user", "modules/friend", "modules/message"];
+    let manifests = [
+        "broker-schemas",
+        "edge/protocol",
+        "edge/server",
+        "edge/client",
+        "edge/terminal",
+        "infra/natter",
+        "infra/nats",
+        "modules/user",
+        "modules/friend",
+        "modules/message",
+    ];
     for manifest in manifests {
         let known = dependencies(&format!("{manifest}/Cargo.toml"));
         assert!(!known.contains("async-nats"), "{manifest} names async-nats");
@@ -77,15 +87,24 @@ fn the_edge_knows_no_request_or_reply_of_a_client() {
 
 #[test]
 fn no_subject_is_built_outside_its_file() {
-    let rooms = ["broker-schemas/src", "infra/host/src", "infra/natter/src", "edge/server/src", "modules/user/src",
-        "modules/friend/src", "modules/message/src"];
+    let rooms = [
+        "broker-schemas/src",
+        "infra/host/src",
+        "infra/natter/src",
+        "edge/server/src",
+        "modules/user/src",
+        "modules/friend/src",
+        "modules/message/src",
+    ];
     for (path, text) in rooms.iter().flat_map(|room| sources(room)) {
-        let home = path.ends_with("subject.rs") || path.ends_with("permission.rs") || path.ends_with("tests.rs");
+        let home =
+            path.ends_with("subject.rs") || path.ends_with("permission.rs") || path.ends_with("tests.rs");
         let code = text.split("#[cfg(test)]").next().unwrap();
         for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            let builds = ["\"natter.client", "\"natter.internal", "\"natter.deliver", "\"natter.event", "\"$SRV"]
-                .iter()
-                .any(|prefix| line.contains(prefix));
+            let builds =
+                ["\"natter.client", "\"natter.internal", "\"natter.deliver", "\"natter.event", "\"$SRV"]
+                    .iter()
+                    .any(|prefix| line.contains(prefix));
             assert!(home || !builds, "{}: {line}", path.display());
         }
     }

@@ -48,8 +48,10 @@ impl Bus {
     /// # Errors
     /// When the credential can't be read, is refused, or the server is not reached within 30 s.
     pub async fn connect(settings: &BusSettings, holder: Holder) -> anyhow::Result<Self> {
-        let outgoing = connection::Connection::open(settings, holder, "outgoing").await?;
-        let incoming = connection::Connection::open(settings, holder, "incoming").await?;
+        let (outgoing, incoming) = tokio::try_join!(
+            connection::Connection::open(settings, holder, "outgoing"),
+            connection::Connection::open(settings, holder, "incoming"),
+        )?;
         let replies = Replies::subscribe(&outgoing, holder).await?;
         let bus = Self {
             shared: Arc::new(Shared { holder, may: holder.permissions(), outgoing, incoming, replies }),

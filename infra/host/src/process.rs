@@ -206,12 +206,15 @@ pub fn main<P: Part>(version: &'static str) -> ExitCode {
         part.stop().await;
         Ok(())
     };
-    block_on(run)
+    block_on(run, |_| 1)
 }
 
-/// Runs `work` on a runtime of all cores; prints the error it ends with.
+/// Runs `work` on a runtime of all cores; prints the error it ends with, which `exit_code` makes a number for the shell.
 #[allow(clippy::print_stderr)]
-pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+pub fn block_on(
+    work: impl Future<Output = anyhow::Result<()>>,
+    exit_code: impl FnOnce(&anyhow::Error) -> u8,
+) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -223,7 +226,7 @@ pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&error))
         }
     }
 }

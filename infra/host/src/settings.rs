@@ -151,13 +151,13 @@ pub struct TelemetrySettings {
     pub listen: String,
     /// How logs are written.
     pub log: LogFormat,
-    /// What is logged, such as `info` or `info,natter_edge=debug`.
+    /// What is logged, such as `info,async_nats=warn` (the default) or `debug`.
     pub filter: String,
 }
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { listen: String::new(), log: LogFormat::Text, filter: "info".into() }
+        Self { listen: String::new(), log: LogFormat::Text, filter: "info,async_nats=warn".into() }
     }
 }
 

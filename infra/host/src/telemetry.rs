@@ -1,5 +1,6 @@
 //! Logs, and the HTTP port on which orchestrators and Prometheus look.
 
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +26,8 @@ pub fn init(settings: &TelemetrySettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter).with_context(|| {
         format!("telemetry.filter {:?}: expected something like info,natter_edge=debug", settings.filter)
     })?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     // A second part in the same process has the same settings.
     let _ = match settings.log {
         LogFormat::Text => logs.with_target(false).try_init(),

@@ -8,13 +8,13 @@ use broker_schemas::{ContentType, Delivery};
 
 /// What to decode.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
+pub(crate) struct DecodeArguments {
     /// The subject that the message came on; the message itself is read from standard input
     subject: String,
 }
 
 #[allow(clippy::print_stdout)]
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &DecodeArguments) -> anyhow::Result<()> {
     let mut body = Vec::new();
     std::io::stdin().lock().read_to_end(&mut body).context("read the message from standard input")?;
     println!("{}", decode(&arguments.subject, &body));

@@ -18,20 +18,34 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run parts of the platform: all of them, or some
-    Serve(serve::Arguments),
+    Serve(serve::ServeArguments),
     /// Chat, in this terminal
     Chat(natter_terminal::ChatArgs),
     /// Call one method through an edge, from the shell
     Call(natter_terminal::CallArgs),
     /// Show a message of the bus as JSON: for `nats sub --translate 'natter decode {{Subject}}'`
-    Decode(decode::Arguments),
+    Decode(decode::DecodeArguments),
 }
 
 fn main() -> ExitCode {
-    match CommandLine::parse().command {
-        Command::Serve(arguments) => natter_host::block_on(serve::run(arguments)),
-        Command::Chat(arguments) => natter_host::block_on(natter_terminal::chat(arguments)),
-        Command::Call(arguments) => natter_terminal::call(arguments),
-        Command::Decode(arguments) => natter_host::block_on(async { decode::run(&arguments) }),
+    let command = CommandLine::parse().command;
+    let run = async {
+        match command {
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Chat(arguments) => natter_terminal::chat(arguments).await,
+            Command::Call(arguments) => natter_terminal::call(arguments).await,
+            Command::Decode(arguments) => decode::run(&arguments),
+        }
+    };
+    natter_host::block_on(run, natter_terminal::exit_code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::CommandLine::command().debug_assert();
     }
 }

@@ -9,12 +9,16 @@ use natter_host::{
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Modules before the edge: whoever can connect finds everything there. They stop the other way round.
-const PARTS: [&str; 4] =
-    [natter_message::Message::NAME, natter_friend::Friend::NAME, natter_user::User::NAME, natter_edge::Edge::NAME];
+const PARTS: [&str; 4] = [
+    natter_message::Message::NAME,
+    natter_friend::Friend::NAME,
+    natter_user::User::NAME,
+    natter_edge::Edge::NAME,
+];
 
 /// What to run, and how.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
+pub(crate) struct ServeArguments {
     #[command(flatten)]
     common: natter_host::Arguments,
     /// Run only these parts: user, friend, message, edge
@@ -28,13 +32,13 @@ pub(crate) struct Arguments {
     bus_port: u16,
 }
 
-impl Arguments {
+impl ServeArguments {
     fn runs(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 }
 
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let settings = Settings::load(&arguments.common)?
         .with_default("bus.directory", arguments.data.join("bus"))
         .with_default("bus.url", "")
@@ -104,7 +108,7 @@ fn show(settings: &Settings) -> anyhow::Result<()> {
 
 /// Says where everything is, and the one line to type next.
 #[allow(clippy::print_stdout)]
-fn greet(process: &Process, arguments: &Arguments, telemetry: &TelemetrySettings) -> anyhow::Result<()> {
+fn greet(process: &Process, arguments: &ServeArguments, telemetry: &TelemetrySettings) -> anyhow::Result<()> {
     let bus: BusSettings = process.settings().section("bus")?;
     let program = std::env::args().next().unwrap_or_else(|| "natter".into());
     println!("\nNatter {VERSION} is up.");

@@ -5,5 +5,6 @@ mod client;
 mod demo;
 mod drain;
 mod hostile;
+mod measure;
 mod sessions;
 mod world;
