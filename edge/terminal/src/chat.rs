@@ -50,8 +50,8 @@ pub async fn chat(args: ChatArgs) -> anyhow::Result<()> {
     let (state, first) = begin(&args, mode, &mut runner)?;
     match mode {
         Mode::Plain => {
-            let input = tokio::io::BufReader::new(tokio::io::stdin());
-            plain::run(state, runner, first, args.stay, input, std::io::stdout()).await
+            let lines = plain::lines(std::io::BufReader::new(std::io::stdin()));
+            plain::run(state, runner, first, args.stay, lines, std::io::stdout()).await
         }
         Mode::Screen => screen::run(state, runner, first).await,
     }

@@ -1,7 +1,4 @@
-//! How a command ends, as the shell sees it.
-
-use std::io::Write;
-use std::process::ExitCode;
+//! What a command's failure means for the shell.
 
 use broker_schemas::Outcome;
 use natter_client::{CallError, ConnectError, SignInError};
@@ -48,27 +45,5 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             Outcome::Unknown => 4,
         },
         None => 1,
-    }
-}
-
-/// Runs [`crate::chat`] or [`crate::call`], writes what went wrong to standard error, and returns the [`exit_code`].
-pub fn run(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    let ended = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| {
-            let ended = runtime.block_on(command);
-            // A read from a terminal can't be cancelled; waiting for it would mean waiting for one more line.
-            runtime.shutdown_background();
-            ended
-        });
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // With standard error gone, too, there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::from(exit_code(&error))
-        }
     }
 }

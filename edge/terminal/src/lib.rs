@@ -20,4 +20,4 @@ mod token;
 
 pub use call::{CallArgs, call};
 pub use chat::{ChatArgs, chat};
-pub use exit::{exit_code, run};
+pub use exit::exit_code;

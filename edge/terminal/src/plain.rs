@@ -1,9 +1,9 @@
 //! Lines in, lines out: for scripts, simple terminals, and tests.
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
+use tokio::sync::mpsc;
 
 use crate::model::{Answer, Effect, Input, Link, State, update};
 use crate::runner::Runner;
@@ -19,10 +19,10 @@ pub(crate) async fn run(
     mut runner: Runner,
     first: Vec<Effect>,
     stay: bool,
-    input: impl AsyncBufRead + Unpin,
+    mut lines: mpsc::Receiver<String>,
     mut out: impl Write,
 ) -> anyhow::Result<()> {
-    let mut lines = Some(input.lines());
+    let mut more = true;
     let mut under_way = 0;
     let mut was_online = false;
     if carry_out(first, &mut runner, &mut under_way, &mut out)? {
@@ -36,14 +36,14 @@ pub(crate) async fn run(
                 under_way -= usize::from(matches!(input, Input::Answer(_)));
                 input
             }
-            line = next_line(&mut lines), if ready => match line? {
+            line = lines.recv(), if ready && more => match line {
                 Some(line) => Input::Line(line),
                 None => {
-                    lines = None;
+                    more = false;
                     continue;
                 }
             },
-            () = tokio::time::sleep(QUIET), if ready && lines.is_none() && !stay => return Ok(()),
+            () = tokio::time::sleep(QUIET), if ready && !more && !stay => return Ok(()),
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
         let failed = matches!(&input, Input::Answer(Answer::SignedIn(Err(_))));
@@ -57,11 +57,20 @@ pub(crate) async fn run(
     }
 }
 
-async fn next_line(lines: &mut Option<Lines<impl AsyncBufRead + Unpin>>) -> std::io::Result<Option<String>> {
-    match lines {
-        Some(lines) => lines.next_line().await,
-        None => std::future::pending().await,
-    }
+/// Reads lines on a thread of its own: unlike a task, it does not keep the process when there is a line too few.
+pub(crate) fn lines(mut input: impl BufRead + Send + 'static) -> mpsc::Receiver<String> {
+    let (read, lines) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+            let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+            if read.blocking_send(text).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    lines
 }
 
 /// Starts what there is to do, and writes what there is to say. Whether to leave.

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use broker_schemas::message::{self, NewEvent};
 use broker_schemas::{Error, Fetched, Timestamp, friend, user};
-use tokio::io::BufReader;
 
 use super::fake_edge::{FakeEdge, Peer, entry, session, unread, user_id, with};
 use super::*;
@@ -30,7 +29,9 @@ async fn script(
         assert!(runner.resume("alice"), "a session was kept");
     }
     let mut out = Vec::new();
-    let ended = run(state, runner, first, false, BufReader::new(lines.as_bytes()), &mut out).await;
+    let ended =
+        run(state, runner, first, false, super::lines(std::io::Cursor::new(lines.to_owned())), &mut out)
+            .await;
     (String::from_utf8(out).unwrap(), ended)
 }
 
