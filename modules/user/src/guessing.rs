@@ -53,15 +53,16 @@ pub(crate) struct Guessing {
 
 impl Guessing {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let every = |seconds| Duration::from_secs(seconds);
-        let login = |burst, refill| {
-            if settings.limit_guessing { Budgets::new(burst, refill) } else { Budgets::new(0, refill) }
+        let every = Duration::from_secs;
+        let login = |burst: usize, refill| {
+            let burst = if settings.limit_guessing { u32::try_from(burst).unwrap_or(u32::MAX) } else { 0 };
+            Budgets::new(burst, refill)
         };
         Self {
             account_from_origin: login(5, every(30)),
             // More than can be under way at once, so that a crowd behind one address that comes back after a restart
             // isn't taken for guessing.
-            origin: login(settings.hash_queue.saturating_add(100), every(1)),
+            origin: login(settings.hash_threads + settings.hash_queue + 100, every(1)),
             account_from_strangers: login(50, every(30)),
             registrations: Budgets::new(
                 settings.register_burst,
@@ -151,8 +152,7 @@ struct Spent {
 
 impl Budgets {
     /// No limit when `burst` is 0.
-    fn new(burst: impl TryInto<u32>, refill: Duration) -> Self {
-        let burst = burst.try_into().unwrap_or(u32::MAX);
+    fn new(burst: u32, refill: Duration) -> Self {
         let whole_after = refill.saturating_mul(burst).max(Duration::from_secs(1));
         let budgets = Cache::builder().max_capacity(REMEMBERED).time_to_idle(whole_after).build();
         Self { burst, refill, budgets }
@@ -261,7 +261,8 @@ mod tests {
         let guessing = guessing();
         let failed =
             (0..1_000).filter(|n| fail(&guessing, &format!("user{n}"), &origin(1), false).is_ok()).count();
-        let burst = 100 + Settings::default().hash_queue;
+        let Settings { hash_threads, hash_queue, .. } = Settings::default();
+        let burst = hash_threads + hash_queue + 100;
         assert!((burst..burst + 5).contains(&failed), "{failed}");
     }
 

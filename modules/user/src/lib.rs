@@ -38,9 +38,8 @@ mod welcome;
 use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
-use broker_schemas::user;
-use broker_schemas::{Service, UserId};
-use natter_host::{Bus, BusSettings, Part, Process, Running, Verifier};
+use broker_schemas::{Error, Service, UserId, user};
+use natter_host::{Bus, BusSettings, Part, Process, Result, Running, Verifier};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -103,8 +102,8 @@ impl Part for User {
 }
 
 /// The refusal of a user that doesn't exist, or no longer does.
-fn no_such_user() -> broker_schemas::Error {
-    broker_schemas::Error::not_found("there is no such user")
+fn no_such_user() -> Error {
+    Error::not_found("there is no such user")
 }
 
 impl Module {
@@ -116,15 +115,13 @@ impl Module {
         client_address: Option<&str>,
         field: &str,
         password: String,
-    ) -> natter_host::Result<(String, String)> {
+    ) -> Result<(String, String)> {
         let (name, stored) = self.store.name_and_password(user).await?.ok_or_else(no_such_user)?;
         let origin = guessing::Origin::of(client_address);
         let attempt = self.guessing.attempt(&name::key(&name), &origin, true)?;
         if !self.passwords.verify(password, Some(stored.clone())).await? {
             attempt.failed();
-            return Err(
-                broker_schemas::Error::forbidden(format!("{field}: this is not your password")).into()
-            );
+            return Err(Error::forbidden(format!("{field}: this is not your password")).into());
         }
         Ok((name, stored))
     }

@@ -42,7 +42,7 @@ impl Module {
         }
         for edge in silent {
             let changes = self.store.give_up(&edge).await?;
-            tracing::warn!(
+            tracing::info!(
                 edge = edge.id,
                 offline = changes.len(),
                 "edge fell silent; its sessions count as closed"
