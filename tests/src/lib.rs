@@ -10,7 +10,7 @@ mod platform;
 mod wire;
 
 pub use person::{Person, befriend};
-pub use platform::{Backend, Platform, program};
+pub use platform::{Backend, Platform, Usage, program};
 pub use wire::Wire;
 
 /// Makes two tests of one: on SQLite and, where `NATTER_TEST_POSTGRES` names a server, on PostgreSQL. Without one, the

@@ -203,6 +203,16 @@ impl Platform {
         self.processes[part].id().unwrap()
     }
 
+    /// What each process of the platform has used so far, the bus included.
+    #[must_use]
+    pub fn usage(&self) -> BTreeMap<&'static str, Usage> {
+        let mut usage: BTreeMap<_, _> =
+            self.processes.iter().map(|(part, process)| (*part, Usage::of(process.id().unwrap()))).collect();
+        let bus = std::fs::read_to_string(self.bus_directory().join("nats-server.pid")).unwrap();
+        usage.insert("nats-server", Usage::of(bus.trim().parse().unwrap()));
+        usage
+    }
+
     fn log(&self, part: &str) -> PathBuf {
         self.directory.path().join(format!("{part}.log"))
     }
@@ -289,6 +299,30 @@ impl Drop for Platform {
     }
 }
 
+/// What a process has used so far, as Linux counts it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// Processor time, in seconds.
+    pub cpu: f64,
+    /// Memory that is resident, in bytes.
+    pub resident: u64,
+}
+
+impl Usage {
+    fn of(pid: u32) -> Self {
+        /// Linux counts in these, whatever the machine (`USER_HZ`).
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        // The name, which may hold anything, ends at the last parenthesis; utime and stime are fields 14 and 15.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+        Self { cpu: ticks / TICKS_PER_SECOND, resident: kib * 1024 }
+    }
+}
+
 async fn stop(mut process: Child, part: &str) {
     signal(process.id().unwrap(), "TERM");
     match timeout(STOP, process.wait()).await {
@@ -308,10 +342,11 @@ pub(crate) fn signal(pid: u32, name: &str) {
 /// When it was not built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join(name);
-    assert!(program.is_file(), "{} is missing: run `make test`, or `cargo build --bins`", program.display());
-    program
+    let this = std::env::current_exe().unwrap();
+    // A test is in a folder of its own beside the programs, a benchmark is one of them.
+    let found =
+        this.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|program| program.is_file());
+    found.unwrap_or_else(|| panic!("the program {name} is missing: run `make test`, or `cargo build --bins`"))
 }
 
 /// The server that `make test` fetched, if it did.

@@ -1,0 +1,273 @@
+//! Measures the platform beside raw NATS, in one run on one machine, and prints the table of `docs/FIGURES.md`.
+//!
+//! Everything shares the machine: the load, the bus, the parts. So a figure is worth something beside the raw figure of
+//! the same run, not by itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measuring tool"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use broker_schemas::message::Recipient;
+use broker_schemas::permission::Holder;
+use broker_schemas::{UserId, message, subject, user};
+use futures_util::StreamExt;
+use hdrhistogram::Histogram;
+use natter_client::{Address, Client, Event, Events};
+use natter_tests::{Backend, Person, Platform, Usage, befriend};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+const SECONDS: u64 = 10;
+const IN_FLIGHT: usize = 64;
+const PAIRS: usize = 32;
+const IDLE: usize = 5_000;
+
+#[tokio::main]
+async fn main() {
+    let backends =
+        [Some(("SQLite", Backend::Sqlite)), Backend::postgres().map(|backend| ("PostgreSQL", backend))];
+    for (name, backend) in backends.into_iter().flatten() {
+        println!("\n### On {name}\n\n| what | figure |\n|---|---|");
+        measure(backend).await;
+    }
+}
+
+fn row(what: &str, figure: impl std::fmt::Display) {
+    println!("| {what} | {figure} |");
+}
+
+async fn measure(backend: Backend) {
+    let settings = ["edge.max_connections_per_user=100", "user.sessions_per_user=1000"];
+    let platform = Platform::distributed_with(backend, &settings).await;
+    let address = platform.tcp().await;
+
+    let raw = Raw::start(&platform).await;
+    let raw_p50 = latency(|| raw.request()).await;
+    row("raw NATS request-reply, one at a time, p50", format!("{} µs", raw_p50.as_micros()));
+    let raw_rate = rate(IN_FLIGHT, |_| raw.request()).await;
+    row("raw NATS request-reply, 64 in flight", format!("{raw_rate:.0}/s"));
+    drop(raw);
+
+    let people = friends(&address).await;
+    let own = user::GetProfile { user: None };
+    let call_p50 = latency(async || drop(people[0].client.call(&own).await.unwrap())).await;
+    let ratio = call_p50.as_secs_f64() / raw_p50.as_secs_f64();
+    let figure = format!("{} µs ({ratio:.1} × raw)", call_p50.as_micros());
+    row("call through edge and module (`user.profile`, a row read), one at a time, p50", figure);
+    let before = platform.usage();
+    let call_rate = rate(IN_FLIGHT, async |n| drop(people[n].client.call(&own).await.unwrap())).await;
+    row("the same, 64 in flight", format!("{call_rate:.0}/s ({:.2} × raw)", call_rate / raw_rate));
+    row("  CPU per call, by part", per_item(&before, &platform.usage(), call_rate));
+
+    let before = platform.usage();
+    let message_rate = rate(IN_FLIGHT * 4, async |n| {
+        let person = &people[n % people.len()];
+        person.client.call(&person.draft("a message of some forty characters or so")).await.unwrap();
+    })
+    .await;
+    let after = platform.usage();
+    row("durable one-to-one messages, 256 in flight, each delivered to both", format!("{message_rate:.0}/s"));
+    let cpu: f64 = after.iter().map(|(part, usage)| usage.cpu - before[part].cpu).sum();
+    row(
+        "  messages per CPU-second of the platform, the bus included",
+        format!("{:.0}", message_rate * seconds() / cpu),
+    );
+    row("  CPU per message, by part", per_item(&before, &after, message_rate));
+
+    let delays = steady(people, 1_000).await;
+    let at = |quantile| Duration::from_micros(delays.value_at_quantile(quantile));
+    let figure = format!("p50 {:.1?}, p99 {:.1?}, max {:.1?}", at(0.5), at(0.99), at(1.0));
+    row("send to receive, 1,000 messages per second, of the time it was due", figure);
+
+    sleep(Duration::from_secs(2)).await;
+    let before = platform.usage()["edge"].resident;
+    let idle = idle(&address).await;
+    sleep(Duration::from_secs(2)).await;
+    let after = platform.usage()["edge"].resident;
+    let figure = format!("{} bytes", after.saturating_sub(before) / idle.len() as u64);
+    row("edge's resident memory per idle, signed-in TCP connection, at 5,000", figure);
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a small constant")]
+fn seconds() -> f64 {
+    SECONDS as f64
+}
+
+/// Microseconds of CPU per item, by part.
+fn per_item(before: &BTreeMap<&str, Usage>, after: &BTreeMap<&str, Usage>, per_second: f64) -> String {
+    let parts = after.iter().map(|(part, usage)| {
+        let spent = (usage.cpu - before[part].cpu) / (per_second * seconds());
+        format!("{part} {:.0} µs", spent * 1e6)
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The median time of one after the other.
+async fn latency(mut work: impl AsyncFnMut()) -> Duration {
+    let mut times = Histogram::<u64>::new(3).unwrap();
+    for _ in 0..500 {
+        work().await;
+    }
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        let started = Instant::now();
+        work().await;
+        times.saturating_record(u64::try_from(started.elapsed().as_nanos()).unwrap());
+    }
+    Duration::from_nanos(times.value_at_quantile(0.5))
+}
+
+/// How many per second, with so many at once.
+async fn rate(at_once: usize, work: impl AsyncFn(usize)) -> f64 {
+    let done = AtomicU64::new(0);
+    let end = Instant::now() + Duration::from_secs(SECONDS);
+    let one = async |n| {
+        while Instant::now() < end {
+            work(n).await;
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    futures_util::future::join_all((0..at_once).map(one)).await;
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let done = done.into_inner() as f64;
+    done / seconds()
+}
+
+/// Request-reply without Natter: two plain connections, on a subject that no part listens to.
+struct Raw {
+    requester: async_nats::Client,
+    subject: String,
+    _responder: JoinSet<()>,
+}
+
+impl Raw {
+    async fn start(platform: &Platform) -> Self {
+        let connect = async |holder: Holder| {
+            let seed = platform.bus_directory().join(format!("{}.nk", holder.name()));
+            let seed = std::fs::read_to_string(seed).unwrap().trim().to_owned();
+            let options = async_nats::ConnectOptions::with_nkey(seed);
+            options
+                .custom_inbox_prefix(subject::inbox_prefix(holder.name()))
+                .connect(platform.bus_url())
+                .await
+                .unwrap()
+        };
+        let (requester, client) = (connect(Holder::Operator).await, connect(Holder::Service("user")).await);
+        let subject = "natter.client.user.v1.raw".to_owned();
+        let mut requests = client.queue_subscribe(subject.clone(), "user".into()).await.unwrap();
+        let mut responder = JoinSet::new();
+        responder.spawn(async move {
+            while let Some(request) = requests.next().await {
+                client.publish(request.reply.unwrap(), request.payload).await.unwrap();
+            }
+        });
+        sleep(Duration::from_millis(200)).await;
+        Self { requester, subject, _responder: responder }
+    }
+
+    async fn request(&self) {
+        self.requester.request(self.subject.clone(), vec![b'x'; 64].into()).await.unwrap();
+    }
+}
+
+struct Talker {
+    client: Client,
+    events: Option<Events>,
+    peer: UserId,
+}
+
+impl Talker {
+    fn draft(&self, text: &str) -> message::Send {
+        let text = text.try_into().unwrap();
+        message::Send { to: Recipient::User(self.peer), client_id: Uuid::now_v7(), text }
+    }
+}
+
+/// Pairs of friends, each with a plain connection.
+async fn friends(address: &Address) -> Vec<Talker> {
+    let mut talkers = Vec::new();
+    for pair in 0..PAIRS {
+        let mut a = Person::register(address, &format!("left{pair}")).await;
+        let mut b = Person::register(address, &format!("right{pair}")).await;
+        befriend(&mut a, &mut b).await;
+        for (person, peer) in [(&a, &b), (&b, &a)] {
+            let (client, events) = Client::connect(address).await.unwrap();
+            client.call(&Person::login(&person.name)).await.unwrap();
+            talkers.push(Talker { client, events: Some(events), peer: peer.user });
+        }
+    }
+    talkers
+}
+
+/// Sends so many per second and returns how long after it was due each one was received, in microseconds.
+async fn steady(mut people: Vec<Talker>, per_second: u32) -> Histogram<u64> {
+    let start = Instant::now();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut receivers = JoinSet::new();
+    for (n, person) in people.iter_mut().enumerate() {
+        let (mut events, stop) = (person.events.take().unwrap(), stop.clone());
+        let own = format!("{n} ");
+        receivers.spawn(async move {
+            let mut delays = Histogram::<u64>::new(3).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                let Ok(event) = tokio::time::timeout(Duration::from_millis(100), events.next()).await else {
+                    continue;
+                };
+                let Some(Event::Message(entry)) = event else { continue };
+                // Only what the other one sent in this part of the run.
+                if let Some((due, false)) = entry
+                    .text
+                    .split_once(" due ")
+                    .and_then(|(_, due)| due.parse::<u64>().ok())
+                    .map(|due| (due, entry.text.starts_with(&own)))
+                {
+                    let now = u64::try_from(start.elapsed().as_micros()).unwrap();
+                    delays.saturating_record(now.saturating_sub(due));
+                }
+            }
+            delays
+        });
+    }
+    let people = Arc::new(people);
+    let mut sends = JoinSet::new();
+    for number in 0..per_second * u32::try_from(SECONDS).unwrap() {
+        let due = Duration::from_secs(1) * number / per_second;
+        tokio::time::sleep_until(start + due).await;
+        let people = people.clone();
+        sends.spawn(async move {
+            let n = number as usize % people.len();
+            let text = format!("{n} due {}", due.as_micros());
+            people[n].client.call(&people[n].draft(&text)).await.unwrap();
+        });
+    }
+    sends.join_all().await;
+    sleep(Duration::from_secs(1)).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut all = Histogram::<u64>::new(3).unwrap();
+    for delays in receivers.join_all().await {
+        all.add(delays).unwrap();
+    }
+    assert_eq!(all.len(), u64::from(per_second) * SECONDS, "every message is received once");
+    all
+}
+
+/// Connections that are signed in and say nothing.
+async fn idle(address: &Address) -> Vec<(Client, Events)> {
+    let mut idle = Vec::new();
+    for n in 0..IDLE {
+        let (client, events) = Client::connect(address).await.unwrap();
+        client.call(&Person::login(&format!("left{}", n % PAIRS))).await.unwrap();
+        idle.push((client, events));
+    }
+    idle
+}
