@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_schemas::message::{self, Recipient};
-use broker_schemas::{Conversation, Error, Method, Outcome, Seq, Text, user};
+use broker_schemas::{Code, Conversation, Error, Method, Outcome, Seq, Text, user};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -178,7 +178,7 @@ impl Chat {
     }
 
     /// Sends a text, and tries again with the same `client_id`, over as many connections as it takes, until the server
-    /// answers or `limit` has passed. Sends that run at the same time may be stored in any order.
+    /// takes or refuses it, or `limit` has passed. To be told to slow down is no refusal: it waits as long as told. Sends that run at the same time may be stored in any order.
     ///
     /// # Errors
     /// [`CallError`] of the last attempt, except that an outcome that was unknown once stays unknown.
@@ -201,8 +201,10 @@ impl Chat {
                     let left = deadline.saturating_duration_since(Instant::now());
                     match client.call_within(&request, left.min(message::Send::SPEC.deadline * 2)).await {
                         Ok(sent) => return Ok(sent),
-                        Err(error) if error.outcome() == Outcome::Rejected => return Err(error),
-                        Err(error) => error,
+                        Err(error) if error.outcome() != Outcome::Rejected => error,
+                        // Too fast: the server says when to try again, and so does this.
+                        Err(error) if error.code() == Code::RateLimited => error,
+                        Err(error) => return Err(error),
                     }
                 }
                 Ok(Err(over)) => return Err(uncertain.unwrap_or(over)),
@@ -211,7 +213,7 @@ impl Chat {
             if failed.outcome() == Outcome::Unknown {
                 uncertain = Some(failed.clone());
             }
-            let wait = backoff.wait();
+            let wait = backoff.wait().max(failed.retry_after().unwrap_or_default());
             if Instant::now() + wait >= deadline {
                 return Err(uncertain.unwrap_or(failed));
             }

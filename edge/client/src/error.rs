@@ -1,5 +1,7 @@
 //! What can go wrong between an application and an edge.
 
+use std::time::Duration;
+
 use broker_schemas::{Code, Error, Outcome};
 
 use crate::BadAddress;
@@ -40,6 +42,17 @@ impl CallError {
             Self::Refused { outcome, .. } => *outcome,
             Self::NotSent(_) => Outcome::NotExecuted,
             Self::Unanswered(_) | Self::Unreadable(_) => Outcome::Unknown,
+        }
+    }
+
+    /// How long the server wants to be left alone, with [`Code::RateLimited`].
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { error, .. } => {
+                error.retry_after_ms.map(|wait| Duration::from_millis(wait.into()))
+            }
+            _ => None,
         }
     }
 

@@ -124,6 +124,9 @@ async fn a_send_is_repeated_with_the_same_id_until_it_is_answered() {
         let (call, request) = peer.expect::<message::Send>().await;
         assert_eq!(request.client_id, client_id);
         peer.fail(&call, &Error::unavailable("stopping")).await;
+        let (call, request) = peer.expect::<message::Send>().await;
+        assert_eq!(request.client_id, client_id);
+        peer.fail(&call, &Error::rate_limited("slow down", Duration::from_millis(50))).await;
         // In flight, and the connection breaks: unknown.
         let (_, request) = peer.expect::<message::Send>().await;
         assert_eq!(request.client_id, client_id);

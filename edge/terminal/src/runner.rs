@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::exit::Failure;
-use crate::model::{Answer, Effect, Input};
+use crate::model::{Answer, Effect, Input, explain};
 use crate::requests;
 use crate::token::TokenFile;
 
@@ -110,7 +110,10 @@ impl Runner {
                 Answer::SignedIn(Ok(()))
             }
             Done::SignedIn(_, Err(failure)) => {
-                let words = failure.to_string();
+                let words = match &failure {
+                    Failure::Call(error) => explain(error),
+                    failure => failure.to_string(),
+                };
                 self.failure = Some(failure);
                 Answer::SignedIn(Err(words))
             }

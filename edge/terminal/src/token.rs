@@ -22,8 +22,8 @@ impl TokenFile {
     /// The file of user `name` on `server`, in `directory`.
     pub(crate) fn of(directory: &Path, server: &Address, name: &str) -> Self {
         let server = server.to_string();
-        let server = server.split_once("://").map_or(server.as_str(), |(_, rest)| rest);
-        Self(directory.join(format!("{}-{}", file_name(server), file_name(name))))
+        let server = server.split_once("://").map_or(server.as_str(), |(_, rest)| rest).replace(':', "_");
+        Self(directory.join(format!("{}-{}", file_name(&server), file_name(name))))
     }
 
     /// The token, if there is one.

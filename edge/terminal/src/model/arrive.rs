@@ -314,7 +314,7 @@ fn related(state: &mut State, verb: Verb, name: &str, profile: &user::Profile, f
 }
 
 /// Why a call failed, for a person.
-fn explain(error: &CallError) -> String {
+pub(crate) fn explain(error: &CallError) -> String {
     match (error, error.outcome()) {
         (CallError::Refused { error, outcome: Outcome::Rejected }, _) => error.message.clone(),
         (error, Outcome::Unknown) => format!("{error} (it may have happened all the same)"),

@@ -17,6 +17,7 @@ use broker_schemas::{Conversation, Seq, UserId, friend, message, user};
 use natter_client::{CallError, Update};
 use uuid::Uuid;
 
+pub(crate) use arrive::explain;
 pub(crate) use command::{HELP, Verb};
 pub(crate) use form::{Field, Form};
 pub(crate) use line::{Key, Line};

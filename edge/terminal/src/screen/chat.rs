@@ -14,20 +14,20 @@ use crate::text::{Safe, width_of};
 /// How wide the list of people is, in columns, where there is room for it.
 const PEOPLE: u16 = 26;
 /// What a person must know to find out the rest.
-const KEYS: &str = " /help  Tab next friend  PgUp older  Ctrl-C leave ";
+const KEYS: &str = " /help: all commands   Tab: next friend   PgUp: older messages   Ctrl-C: leave";
 
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State) -> Input {
-    let [body, input, status] =
-        Layout::vertical([Constraint::Min(3), Constraint::Length(3), Constraint::Length(1)])
-            .areas(frame.area());
+    let rows = [Constraint::Min(3), Constraint::Length(3), Constraint::Length(1), Constraint::Length(1)];
+    let [body, input, status, keys] = Layout::vertical(rows).areas(frame.area());
     let people = if body.width >= 3 * PEOPLE { PEOPLE } else { body.width / 3 };
     let [left, right] = Layout::horizontal([Constraint::Length(people), Constraint::Min(10)]).areas(body);
     draw_people(frame, state, left);
     let drawn = draw_conversation(frame, state, right);
     draw_input(frame, state, input);
     draw_status(frame, state, status);
+    frame.render_widget(Line::from(KEYS).dim(), keys);
     if state.show_help {
-        draw_help(frame, body);
+        draw_help(frame, frame.area());
     }
     drawn
 }
@@ -218,10 +218,7 @@ fn draw_status(frame: &mut Frame<'_>, state: &State, area: Rect) {
         Link::Offline(_) => Span::from(" ○ reconnecting… ").red(),
     };
     let notice = state.notices.back().map_or("", Safe::as_str).to_owned();
-    let keys = Constraint::Length(u16::try_from(KEYS.len()).unwrap_or_default());
-    let [left, right] = Layout::horizontal([Constraint::Min(20), keys]).areas(area);
-    frame.render_widget(Line::from(vec![link, Span::from(notice)]), left);
-    frame.render_widget(Line::from(KEYS).dim(), right);
+    frame.render_widget(Line::from(vec![link, Span::from(notice)]), area);
 }
 
 fn draw_help(frame: &mut Frame<'_>, area: Rect) {
