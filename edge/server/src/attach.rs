@@ -8,7 +8,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_schemas::delivery::Attachment;
 use broker_schemas::{ContentType, Error, Identity, header};
 use natter_host::{Reply, Verifier};
-use tokio::time::Instant;
 
 use crate::closing::Closing;
 use crate::connection::{Connection, Session};
@@ -58,7 +57,7 @@ pub(crate) async fn apply(
         return gateway.sign_in(connection, read(&gateway.verifier, header)?).await;
     }
     if let Some(why) = reply.header(header::DETACH) {
-        tracing::debug!(why, address = %connection.address, "signed out");
+        tracing::debug!(why, address = %connection.place.address, "signed out");
         gateway.sign_out(connection);
     }
     Ok(())
@@ -77,14 +76,22 @@ impl Gateway {
         self.report.opened(id);
         let renew_at = renew::due(verified.valid_for);
         let session = Session { user, id, passport: verified.passport, renew_at, failures: 0 };
-        let subscribed = audience.subscribe(&self.bus, user, &self.work).await;
-        // The client may have gone while the bus took the subscription.
-        if subscribed.is_err() || connection.sign_in(session.clone()).is_err() {
+        if let Err(error) = audience.subscribe(&self.bus, user, &self.work).await {
             self.end(connection, &session);
+            return Err(error);
         }
-        subscribed?;
-        tracing::debug!(%user, session = %id, address = %connection.address, "signed in");
-        self.renewals.schedule(connection, id, renew_at);
+        match connection.sign_in(session) {
+            Ok(previous) => {
+                tracing::debug!(%user, session = %id, address = %connection.place.address, "signed in");
+                self.renewals.schedule(connection, id, renew_at);
+                // Of two sign-ins at once on one connection, the later one counts.
+                if let Some(previous) = previous {
+                    self.end(connection, &previous);
+                }
+            }
+            // The client went while the bus took the subscription.
+            Err(session) => self.end(connection, &session),
+        }
         Ok(())
     }
 
@@ -95,8 +102,8 @@ impl Gateway {
         }
     }
 
-    /// The connection is closed.
-    pub(crate) fn left(&self, connection: &Arc<Connection>) {
+    /// Signs out whoever is signed in, and nobody can sign in any more.
+    pub(crate) fn sign_out_for_good(&self, connection: &Arc<Connection>) {
         if let Some(session) = connection.leave() {
             self.end(connection, &session);
         }
@@ -126,11 +133,4 @@ impl Gateway {
             }
         }
     }
-}
-
-/// A moment from now on, at random within `most`, so that what many do doesn't happen at once.
-pub(crate) fn within(most: Duration) -> Instant {
-    // Without randomness, late is better than never.
-    let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
-    Instant::now() + most.mul_f64(share)
 }

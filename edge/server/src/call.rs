@@ -67,7 +67,7 @@ async fn forward(gateway: &Gateway, connection: &Arc<Connection>, call: Call) ->
         passport: connection.session().map(|session| session.passport),
         trace: Trace::start(),
     };
-    let address = connection.address.to_string();
+    let address = connection.place.address.to_string();
     let request = Forward {
         subject: &call.subject,
         scope: &scope,

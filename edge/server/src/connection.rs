@@ -1,7 +1,6 @@
 //! A client's connection as the rest of the edge sees it: who is signed in on it, which calls are open, and a way to say
 //! something to the client.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::closing::Closing;
+use crate::limits::Place;
 use crate::outbox::{Frame, Outbox};
 
 /// How frames for a connection are written.
@@ -25,7 +25,10 @@ pub(crate) struct Wire {
 /// Shared by the task that serves the connection and whoever has something for it.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) address: IpAddr,
+    /// Its name within the edge.
+    pub(crate) number: u64,
+    /// Kept for as long as a call is open, too: a client that leaves its calls behind still counts.
+    pub(crate) place: Arc<Place>,
     pub(crate) outbox: Outbox,
     is_stream: bool,
     /// Whether the last frame was binary; so are the events to come.
@@ -72,9 +75,10 @@ pub(crate) struct Situation {
 }
 
 impl Connection {
-    pub(crate) fn new(address: IpAddr, is_stream: bool, out_queue_bytes: usize) -> Self {
+    pub(crate) fn new(number: u64, place: Arc<Place>, is_stream: bool, out_queue_bytes: usize) -> Self {
         Self {
-            address,
+            number,
+            place,
             outbox: Outbox::new(out_queue_bytes),
             is_stream,
             is_binary: AtomicBool::new(false),
@@ -158,8 +162,6 @@ impl Connection {
         let bytes = answer.encode(encoding, self.is_stream);
         self.lock().open_calls.retain(|open| *open != id);
         self.send_encoded(encoding, bytes);
-        // The writer may also wait for a call to end, rather than for frames.
-        self.outbox.wake();
     }
 
     /// Who is signed in.
@@ -225,7 +227,8 @@ impl Standing {
 
 #[cfg(test)]
 pub(crate) fn for_test() -> Arc<Connection> {
-    Arc::new(Connection::new(IpAddr::from([127, 0, 0, 1]), true, 1024 * 1024))
+    let place = crate::limits::Limits::new(1, 0).admit([127, 0, 0, 1].into()).unwrap();
+    Arc::new(Connection::new(1, place, true, 1024 * 1024))
 }
 
 #[cfg(test)]

@@ -30,34 +30,8 @@ const BURST: usize = 32;
 /// How long what waits for a client is still written once its connection is to be closed.
 const FINISH: Duration = Duration::from_secs(5);
 
-/// Serves a connection until it ends.
-pub(crate) async fn serve<T: Transport>(gateway: &Arc<Gateway>, connection: Arc<Connection>, transport: T) {
-    let open = meters::connections(T::NAME);
-    open.increment(1.0);
-    let mut driver = Driver {
-        gateway: gateway.clone(),
-        connection,
-        transport,
-        writing: VecDeque::new(),
-        stall: None,
-        timer: None,
-        bad_frames: 0,
-        input_ended: false,
-    };
-    let ending = poll_fn(|context| driver.poll(context)).await;
-    driver.gateway.left(&driver.connection);
-    meters::closed(ending.code()).increment(1);
-    tracing::debug!(transport = T::NAME, address = %driver.connection.address, code = ending.code(), "closed");
-    let waiting = driver.connection.outbox.shut();
-    if let Ending::Closing(closing) = ending {
-        // Boxed, so that a connection doesn't carry the size of its end all its life.
-        let goodbye = Box::pin(driver.say_goodbye(waiting, closing));
-        let _ = timeout(FINISH, goodbye).await;
-    }
-    open.decrement(1.0);
-}
-
-struct Driver<T> {
+/// One connection while it is served.
+pub(crate) struct Driver<T: Transport> {
     gateway: Arc<Gateway>,
     connection: Arc<Connection>,
     transport: T,
@@ -71,6 +45,15 @@ struct Driver<T> {
     input_ended: bool,
 }
 
+impl<T: Transport> Drop for Driver<T> {
+    /// Also when serving it panicked.
+    fn drop(&mut self) {
+        self.gateway.left(&self.connection);
+        self.connection.outbox.shut();
+        meters::connections(T::NAME).decrement(1.0);
+    }
+}
+
 /// A write that waits for the client to read.
 #[derive(Clone, Copy)]
 struct Stall {
@@ -79,6 +62,35 @@ struct Stall {
 }
 
 impl<T: Transport> Driver<T> {
+    pub(crate) fn new(gateway: Arc<Gateway>, connection: Arc<Connection>, transport: T) -> Self {
+        meters::connections(T::NAME).increment(1.0);
+        Self {
+            gateway,
+            connection,
+            transport,
+            writing: VecDeque::new(),
+            stall: None,
+            timer: None,
+            bad_frames: 0,
+            input_ended: false,
+        }
+    }
+
+    /// Serves the connection until it ends.
+    ///
+    /// By reference: a future that takes something over keeps room for it twice.
+    pub(crate) async fn serve(&mut self) {
+        let ending = poll_fn(|context| self.poll(context)).await;
+        self.gateway.left(&self.connection);
+        meters::closed(ending.code()).increment(1);
+        tracing::debug!(transport = T::NAME, address = %self.connection.place.address, code = ending.code(), "closed");
+        let waiting = self.connection.outbox.shut();
+        if let Ending::Closing(closing) = ending {
+            // Boxed, so that a connection doesn't carry the size of its end all its life.
+            let _ = Box::pin(timeout(FINISH, self.say_goodbye(waiting, closing))).await;
+        }
+    }
+
     /// Does what can be done now; ready when the connection is to end.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         self.connection.outbox.watch(context.waker());
@@ -232,7 +244,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Writes what waits, and the last word. Ends early when the client doesn't read it.
-    async fn say_goodbye(mut self, mut waiting: VecDeque<Frame>, closing: Closing) {
+    async fn say_goodbye(&mut self, mut waiting: VecDeque<Frame>, closing: Closing) {
         if closing == Closing::SLOW_CONSUMER {
             // The first may be half written.
             self.writing.truncate(1);

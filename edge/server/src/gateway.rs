@@ -1,9 +1,8 @@
 //! What all connections of this edge share.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_schemas::EdgeId;
 use natter_host::{Bus, Verifier};
@@ -12,7 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::Settings;
 use crate::connection::Connection;
-use crate::drive;
+use crate::drive::Driver;
+use crate::limits::Place;
 use crate::renew::Renewals;
 use crate::report::Report;
 use crate::sessions::Sessions;
@@ -58,19 +58,23 @@ impl Gateway {
     }
 
     /// Serves a client that connected.
-    pub(crate) fn spawn<T: Transport>(self: &Arc<Self>, address: IpAddr, transport: T) {
+    pub(crate) fn spawn<T: Transport>(self: &Arc<Self>, place: Arc<Place>, transport: T) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection::new(address, T::IS_STREAM, self.settings.out_queue_bytes));
+        let limit = self.settings.out_queue_bytes;
+        let connection = Arc::new(Connection::new(number, place, T::IS_STREAM, limit));
         self.lock_open().insert(number, connection.clone());
         // After it is on the list, so that it is either found there or sees this.
         if self.stopping.is_cancelled() {
             connection.drain();
         }
-        let gateway = self.clone();
-        self.connections.spawn(async move {
-            drive::serve(&gateway, connection, transport).await;
-            gateway.lock_open().remove(&number);
-        });
+        let mut driver = Driver::new(self.clone(), connection, transport);
+        self.connections.spawn(async move { driver.serve().await });
+    }
+
+    /// The connection serves no more: nobody is signed in on it.
+    pub(crate) fn left(&self, connection: &Arc<Connection>) {
+        self.lock_open().remove(&connection.number);
+        self.sign_out_for_good(connection);
     }
 
     /// Every connection that is open.
@@ -78,7 +82,8 @@ impl Gateway {
         self.lock_open().values().cloned().collect()
     }
 
-    fn lock_open(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+    /// The list is consistent between any two statements, so a panic elsewhere doesn't spoil it.
+    fn lock_open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::connect_info::Connected;
@@ -16,8 +17,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::{IncomingStream, Listener};
 use natter_protocol::{MAX_CLIENT_FRAME, MAX_SERVER_FRAME};
-use std::net::IpAddr;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -71,7 +70,7 @@ async fn open(
         .max_message_size(MAX_CLIENT_FRAME)
         .max_frame_size(MAX_CLIENT_FRAME)
         .on_upgrade(move |socket| async move {
-            gateway.spawn(visit.address, Ws::new(socket, visit));
+            gateway.spawn(visit.place.clone(), Ws::new(socket, visit));
         })
 }
 
@@ -91,10 +90,9 @@ fn may_open(headers: &HeaderMap, allowed: &[String]) -> bool {
 /// One TCP connection of the HTTP port, before and after it became a WebSocket.
 #[derive(Debug)]
 pub(crate) struct Visit {
-    address: IpAddr,
+    place: Arc<Place>,
     upgraded: AtomicBool,
     bytes_out: AtomicU64,
-    _place: Place,
 }
 
 impl Visit {
@@ -128,13 +126,9 @@ impl Listener for Door {
 
     async fn accept(&mut self) -> (Guarded, SocketAddr) {
         let visitor = self.port.accept().await;
-        let from = SocketAddr::new(visitor.address, 0);
-        let visit = Visit {
-            address: visitor.address,
-            upgraded: AtomicBool::new(false),
-            bytes_out: AtomicU64::new(0),
-            _place: visitor.place,
-        };
+        let from = SocketAddr::new(visitor.place.address, 0);
+        let visit =
+            Visit { place: visitor.place, upgraded: AtomicBool::new(false), bytes_out: AtomicU64::new(0) };
         let deadline = Some(Box::pin(sleep(self.deadline)));
         (Guarded { stream: visitor.stream, visit: Arc::new(visit), deadline }, from)
     }

@@ -17,6 +17,7 @@ mod drive;
 mod framing;
 mod gateway;
 mod http;
+mod jitter;
 mod limits;
 mod listen;
 mod meters;

@@ -21,6 +21,8 @@ struct Taken {
 /// A place for one connection, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
+    /// Where the client is.
+    pub(crate) address: IpAddr,
     limits: Arc<Limits>,
     network: IpAddr,
 }
@@ -32,7 +34,7 @@ impl Limits {
     }
 
     /// A place for a connection from `address`, if there is one.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Place>> {
         let network = network(address);
         let mut taken = self.lock();
         if taken.total >= self.total {
@@ -44,7 +46,7 @@ impl Limits {
         }
         *there += 1;
         taken.total += 1;
-        Some(Place { limits: self.clone(), network })
+        Some(Arc::new(Place { address, limits: self.clone(), network }))
     }
 
     /// The counts are consistent between any two statements, so a panic elsewhere doesn't spoil them.

@@ -37,8 +37,7 @@ pub(crate) struct Port {
 /// A client that connected.
 pub(crate) struct Visitor {
     pub(crate) stream: TcpStream,
-    pub(crate) address: IpAddr,
-    pub(crate) place: Place,
+    pub(crate) place: Arc<Place>,
 }
 
 impl Port {
@@ -86,7 +85,7 @@ impl Port {
             return None;
         };
         match prepare(&stream) {
-            Ok(()) => Some(Visitor { stream, address, place }),
+            Ok(()) => Some(Visitor { stream, place }),
             Err(error) => {
                 tracing::debug!(%error, %address, "gone before it was served");
                 None
@@ -119,7 +118,7 @@ pub(crate) async fn serve_tcp(gateway: Arc<Gateway>, port: Port) {
             () = gateway.stopping.cancelled() => return,
             visitor = port.accept() => visitor,
         };
-        let tcp = Tcp::new(visitor.stream, gateway.settings.sign_in_timeout(), visitor.place);
-        gateway.spawn(visitor.address, tcp);
+        let tcp = Tcp::new(visitor.stream, gateway.settings.sign_in_timeout());
+        gateway.spawn(visitor.place, tcp);
     }
 }

@@ -12,10 +12,11 @@ use natter_host::{Forward, Scope};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use crate::attach::{self, Verified, within};
+use crate::attach::{self, Verified};
 use crate::closing::Closing;
 use crate::connection::{Connection, Session};
 use crate::gateway::Gateway;
+use crate::jitter::within;
 
 /// Renewals that are under way at once.
 const AT_ONCE: usize = 32;

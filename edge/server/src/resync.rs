@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{sleep, sleep_until};
 
-use crate::attach::within;
 use crate::deliver::Event;
 use crate::gateway::Gateway;
+use crate::jitter::within;
 use crate::renew::SPREAD;
 
 /// Clients answer with calls, so not all of them are told at once but in so many groups.

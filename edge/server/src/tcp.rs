@@ -15,7 +15,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::closing::Closing;
 use crate::framing::Framing;
-use crate::limits::Place;
 use crate::outbox::Frame;
 use crate::transport::{Ending, Received, Transport};
 
@@ -35,20 +34,12 @@ pub(crate) struct Tcp {
     /// Since when the client owes the rest of a frame.
     within_frame_since: Option<Instant>,
     bytes_out: u64,
-    _place: Place,
 }
 
 impl Tcp {
     /// A client that connected. A frame must be complete within `frame_timeout`.
-    pub(crate) fn new(stream: TcpStream, frame_timeout: Duration, place: Place) -> Self {
-        Self {
-            stream,
-            framing: Framing::default(),
-            frame_timeout,
-            within_frame_since: None,
-            bytes_out: 0,
-            _place: place,
-        }
+    pub(crate) fn new(stream: TcpStream, frame_timeout: Duration) -> Self {
+        Self { stream, framing: Framing::default(), frame_timeout, within_frame_since: None, bytes_out: 0 }
     }
 
     fn poll_read(&self, context: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -146,7 +137,7 @@ impl Transport for Tcp {
         Ok(())
     }
 
-    async fn finish(mut self, _: Closing) {
+    async fn finish(&mut self, _: Closing) {
         let drain = poll_fn(|context| {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
             let mut chunk = [0; CHUNK];

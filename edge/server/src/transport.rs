@@ -90,5 +90,5 @@ pub(crate) trait Transport: Send + Unpin + 'static {
 
     /// Ends the connection after the last frame, and gives the client a moment to read it: closing a socket with unread
     /// input would throw away what is on its way.
-    fn finish(self, closing: Closing) -> impl Future<Output = ()> + Send;
+    fn finish(&mut self, closing: Closing) -> impl Future<Output = ()> + Send;
 }

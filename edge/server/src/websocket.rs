@@ -62,13 +62,12 @@ impl Ws {
         })
     }
 
-    fn poll_say(
-        &mut self,
-        context: &mut Context<'_>,
-        message: impl FnOnce() -> Message,
-    ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.socket).poll_ready(context)).map_err(io::Error::other)?;
-        Poll::Ready(Pin::new(&mut self.socket).start_send(message()).map_err(io::Error::other))
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_ready(context).map_err(io::Error::other)
+    }
+
+    fn start_send(&mut self, message: Message) -> io::Result<()> {
+        Pin::new(&mut self.socket).start_send(message).map_err(io::Error::other)
     }
 }
 
@@ -94,22 +93,17 @@ impl Transport for Ws {
         context: &mut Context<'_>,
         frames: &mut VecDeque<Frame>,
     ) -> Poll<io::Result<usize>> {
-        let mut cost = 0;
-        ready!(self.poll_say(context, || {
-            frames.pop_front().map_or_else(
-                || Message::Pong(Bytes::new()),
-                |frame| {
-                    cost = frame.cost();
-                    message(frame)
-                },
-            )
-        }))?;
+        ready!(self.poll_ready(context))?;
+        let Some(frame) = frames.pop_front() else { return Poll::Ready(Ok(0)) };
+        let cost = frame.cost();
+        self.start_send(message(frame))?;
         Poll::Ready(Ok(cost))
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.ping == Ping::Due {
-            ready!(self.poll_say(context, || Message::Ping(Bytes::new())))?;
+            ready!(self.poll_ready(context))?;
+            self.start_send(Message::Ping(Bytes::new()))?;
             self.ping = Ping::Sent;
         }
         Pin::new(&mut self.socket).poll_flush(context).map_err(io::Error::other)
@@ -140,15 +134,11 @@ impl Transport for Ws {
         Ok(())
     }
 
-    async fn finish(mut self, closing: Closing) {
+    async fn finish(&mut self, closing: Closing) {
         let farewell = async {
             let close = CloseFrame { code: close_code::POLICY, reason: Utf8Bytes::from_static(closing.code) };
-            let mut close = Some(Message::Close(Some(close)));
-            poll_fn(|context| match close.take() {
-                Some(message) => self.poll_say(context, || message),
-                None => Poll::Ready(Ok(())),
-            })
-            .await?;
+            poll_fn(|context| self.poll_ready(context)).await?;
+            self.start_send(Message::Close(Some(close)))?;
             poll_fn(|context| self.poll_flush(context)).await?;
             while poll_fn(|context| self.poll_message(context)).await.is_ok() {}
             io::Result::Ok(())
