@@ -96,7 +96,9 @@ impl Process {
     /// # Errors
     /// As [`Bus::connect`].
     pub async fn bus(&self, holder: Holder) -> anyhow::Result<Bus> {
-        let bus = Bus::connect(&self.settings.section::<BusSettings>("bus")?, holder).await?;
+        let settings = self.settings.section::<BusSettings>("bus")?;
+        // Boxed: connecting is done once, and its future is large.
+        let bus = Box::pin(Bus::connect(&settings, holder)).await?;
         self.health.watch(bus.clone());
         Ok(bus)
     }
