@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use natter_protocol::{ClientFrame, Failure, ServerFrame};
@@ -94,11 +94,13 @@ impl<T: Transport> Driver<T> {
     /// Does what can be done now; ready when the connection is to end.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         self.connection.outbox.watch(context.waker());
-        let result =
-            self.read(context).and_then(|()| self.write(context)).and_then(|()| self.keep_time(context));
-        match result {
-            Ok(()) => Poll::Pending,
-            Err(ending) => Poll::Ready(ending),
+        loop {
+            let step = self.read(context).and_then(|()| self.tick()).and_then(|()| self.write(context));
+            if let Err(ending) = step {
+                return Poll::Ready(ending);
+            }
+            // Once a time has come there may be something to do and to write.
+            ready!(self.poll_timer(context));
         }
     }
 
@@ -194,26 +196,9 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    fn keep_time(&mut self, context: &mut Context<'_>) -> Result<(), Ending> {
-        loop {
-            self.check_deadlines(Instant::now())?;
-            let Some(deadline) = self.deadline() else {
-                self.timer = None;
-                return Ok(());
-            };
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            // One that fires too early only costs a look; moving it at each frame would cost more.
-            if deadline < timer.deadline() {
-                timer.as_mut().reset(deadline);
-            }
-            if timer.as_mut().poll(context).is_pending() {
-                return Ok(());
-            }
-            self.timer = None;
-        }
-    }
-
-    fn check_deadlines(&mut self, now: Instant) -> Result<(), Ending> {
+    /// Ends what took too long.
+    fn tick(&mut self) -> Result<(), Ending> {
+        let now = Instant::now();
         if self.sign_in_deadline().is_some_and(|deadline| deadline <= now) {
             return Err(Closing::SIGN_IN_TIMEOUT.into());
         }
@@ -225,6 +210,22 @@ impl<T: Transport> Driver<T> {
             }
         }
         Ok(self.transport.tick(now)?)
+    }
+
+    /// Ready when one of the deadlines may have come.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        // One that fires too early only costs a look; moving it at each frame would cost more.
+        if deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
+        }
+        ready!(timer.as_mut().poll(context));
+        self.timer = None;
+        Poll::Ready(())
     }
 
     fn deadline(&self) -> Option<Instant> {

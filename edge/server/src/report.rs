@@ -114,15 +114,17 @@ impl Gateway {
     }
 
     async fn report_some(&self, closed: &[(SessionId, UserId)]) -> Result<(), Error> {
+        let open = self.sessions.all().len();
         let request = ReportSessions {
             edge: self.id.clone(),
             closed: List::new(closed.iter().map(|(session, _)| *session).collect::<Vec<_>>())
                 .map_err(Error::invalid)?,
-            open: u32::try_from(self.sessions.all().len()).unwrap_or(u32::MAX),
+            open: u32::try_from(open).unwrap_or(u32::MAX),
         };
         let scope = Scope::background(AT_LEAST_EVERY);
-        if self.bus.call(&scope, &request).await?.renew_all {
-            tracing::info!("the user module had given this edge up; all sessions are renewed");
+        // Asked of every edge that is new, too.
+        if self.bus.call(&scope, &request).await?.renew_all && open > 0 {
+            tracing::info!(open, "the user module had given this edge up; all sessions are renewed");
             self.renew_all();
         }
         Ok(())
