@@ -1,12 +1,12 @@
 //! The edge: bridges client sockets to the bus. It knows no method and reads no request or reply body; what it decodes
 //! are frames, whose bodies it forwards as bytes.
 //!
-//! The way of a frame: [`listen`] accepts a connection, [`tcp`] (with [`framing`]) or [`http`] and [`websocket`] turn its
-//! bytes into frames, [`drive`] serves it, [`call`] forwards a call, [`attach`] signs the connection in when the reply
-//! says so, and the [`outbox`] holds what the client has yet to read.
+//! The way of a frame: `listen` accepts a connection, `tcp` (with `framing`) or `http` and `websocket` turn its
+//! bytes into frames, `drive` serves it, `call` forwards a call, `attach` signs the connection in when the reply
+//! says so, and the `outbox` holds what the client has yet to read.
 //!
-//! The way of a delivery: while a user has [`sessions`] here, [`deliver`] hands to each of them what the bus has for the
-//! user. [`renew`], [`report`] and [`resync`] keep the sessions good.
+//! The way of a delivery: while a user has `sessions` here, `deliver` hands to each of them what the bus has for the
+//! user. `renew`, `report` and `resync` keep the sessions good.
 
 mod attach;
 mod call;
