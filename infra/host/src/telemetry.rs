@@ -10,7 +10,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::{Bus, LogFormat, TelemetrySettings};
 
@@ -23,16 +26,17 @@ const SECONDS: &[f64] =
 /// # Errors
 /// When the filter can't be read.
 pub fn init(settings: &TelemetrySettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.filter).with_context(|| {
-        format!("telemetry.filter {:?}: expected something like info,natter_edge=debug", settings.filter)
+    let filter: Targets = settings.filter.parse().with_context(|| {
+        format!("telemetry.filter {:?}: expected levels like info,natter_edge=debug", settings.filter)
     })?;
     let colours = std::io::stderr().is_terminal();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    // A second part in the same process has the same settings.
-    let _ = match settings.log {
-        LogFormat::Text => logs.with_target(false).try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    let layer = match settings.log {
+        LogFormat::Text => layer.with_target(false).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
+    // A second part in the same process has the same settings.
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
     Ok(())
 }
 
