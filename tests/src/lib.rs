@@ -7,10 +7,12 @@
 
 mod person;
 mod platform;
+mod terminal;
 mod wire;
 
 pub use person::{Person, befriend};
 pub use platform::{Backend, Platform, Usage, program};
+pub use terminal::Terminal;
 pub use wire::Wire;
 
 /// Makes two tests of one: on SQLite and, where `NATTER_TEST_POSTGRES` names a server, on PostgreSQL. Without one, the

@@ -55,6 +55,11 @@ const TEST_SETTINGS: &[&str] = &[
 /// The name under which [`Platform::standalone`] runs everything.
 const ALL: &str = "all";
 
+/// Whether clients connect to this part.
+fn has_sockets(part: &str) -> bool {
+    part == ALL || part.starts_with("edge")
+}
+
 impl Platform {
     /// Everything in one process with a bus of its own: what `make run` starts.
     pub async fn standalone(backend: Backend) -> Self {
@@ -101,7 +106,8 @@ impl Platform {
         self.bus = Some(server);
     }
 
-    /// Starts a part that doesn't run: one of a distributed platform, or all of a standalone one.
+    /// Starts a part that doesn't run: one of a distributed platform, or all of a standalone one. A digit at the end of
+    /// the name makes it another copy: `edge2`.
     pub async fn start(&mut self, part: &'static str) {
         let started = self.spawn_serving(part).await;
         assert!(self.processes.insert(part, started).is_none(), "{part} runs already");
@@ -155,6 +161,11 @@ impl Platform {
         Address::Tcp(self.address("tcp").await)
     }
 
+    /// Where clients of one of several edges connect over TCP; waits until it listens.
+    pub async fn tcp_of(&self, edge: &str) -> Address {
+        Address::Tcp(self.address_of(edge, "tcp").await)
+    }
+
     /// Where clients connect over WebSocket; waits until the edge listens.
     pub async fn websocket(&self) -> Address {
         Address::WebSocket(format!("ws://{}/ws", self.address("http").await))
@@ -162,9 +173,13 @@ impl Platform {
 
     /// `host:port` of one of the edge's sockets; waits until it listens.
     pub async fn address(&self, socket: &str) -> String {
+        self.address_of(if self.bus.is_some() { "edge" } else { ALL }, socket).await
+    }
+
+    async fn address_of(&self, edge: &str, socket: &str) -> String {
         let deadline = Instant::now() + START;
         loop {
-            if let Ok(text) = std::fs::read_to_string(self.address_file()) {
+            if let Ok(text) = std::fs::read_to_string(self.address_file(edge)) {
                 let addresses: serde_json::Value = serde_json::from_str(&text).unwrap();
                 return addresses[socket].as_str().unwrap().to_owned();
             }
@@ -208,44 +223,53 @@ impl Platform {
     pub fn usage(&self) -> BTreeMap<&'static str, Usage> {
         let mut usage: BTreeMap<_, _> =
             self.processes.iter().map(|(part, process)| (*part, Usage::of(process.id().unwrap()))).collect();
-        let bus = std::fs::read_to_string(self.bus_directory().join("nats-server.pid")).unwrap();
-        usage.insert("nats-server", Usage::of(bus.trim().parse().unwrap()));
+        usage.insert("nats-server", Usage::of(self.bus_pid()));
         usage
+    }
+
+    /// Ends the NATS server without a warning; whoever started it starts another one.
+    pub fn kill_bus(&self) {
+        signal(self.bus_pid(), "KILL");
+    }
+
+    /// The process id of the NATS server.
+    #[must_use]
+    pub fn bus_pid(&self) -> u32 {
+        let pid = std::fs::read_to_string(self.bus_directory().join("nats-server.pid")).unwrap();
+        pid.trim().parse().unwrap()
     }
 
     fn log(&self, part: &str) -> PathBuf {
         self.directory.path().join(format!("{part}.log"))
     }
 
-    fn address_file(&self) -> PathBuf {
-        self.directory.path().join("addresses.json")
+    fn address_file(&self, edge: &str) -> PathBuf {
+        self.directory.path().join(format!("{edge}.addresses.json"))
     }
 
     fn spawn(&self, part: &'static str) -> Child {
-        if matches!(part, ALL | "edge") {
-            let _ = std::fs::remove_file(self.address_file());
-        }
+        let _ = std::fs::remove_file(self.address_file(part));
         let mut command = if part == ALL {
             let mut command = Command::new(program("natter"));
             command.args(["serve", "--bus-port", "0", "--data"]).arg(self.directory.path());
             command
         } else {
-            Command::new(program(&format!("natter-{part}")))
+            Command::new(program(&format!("natter-{}", part.trim_end_matches(char::is_numeric))))
         };
         let set = |command: &mut Command, setting: String| {
             command.arg("--set").arg(setting);
         };
-        for setting in &self.settings {
-            set(&mut command, setting.clone());
-        }
         set(&mut command, format!("database.url={}", self.database));
         set(&mut command, format!("bus.directory={}", self.bus_directory().display()));
         set(&mut command, "telemetry.listen=\"\"".into());
         set(&mut command, "edge.tcp=127.0.0.1:0".into());
         set(&mut command, "edge.http=127.0.0.1:0".into());
-        set(&mut command, format!("edge.address_file={}", self.address_file().display()));
+        set(&mut command, format!("edge.address_file={}", self.address_file(part).display()));
         if part != ALL {
             set(&mut command, format!("bus.url={}", self.bus_url));
+        }
+        for setting in &self.settings {
+            set(&mut command, setting.clone());
         }
         if let Some(server) = nats_server() {
             command.env("NATTER_NATS_SERVER", server);
@@ -265,7 +289,7 @@ impl Platform {
 
     /// Spawns a part and waits until it says that it serves.
     async fn spawn_serving(&self, part: &'static str) -> Child {
-        let word = if matches!(part, ALL | "edge") { " listening" } else { " serving" };
+        let word = if has_sockets(part) { " listening" } else { " serving" };
         let said = || std::fs::read_to_string(self.log(part)).unwrap_or_default().matches(word).count();
         let before = said();
         let mut process = self.spawn(part);

@@ -1,0 +1,182 @@
+//! What the README tells people to type works, in the terminal's client, in one call from a shell, and by hand.
+
+use std::net::TcpListener;
+use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use natter_tests::{Backend, Platform, Terminal, Wire, on_both_databases, program};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// A free port, another one each time. No outgoing connection takes it meanwhile: those get ports from 32,768 on.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let from = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    let candidates = std::iter::repeat_with(|| from + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
+    let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
+}
+
+/// The messages among what was shown.
+fn messages(shown: Vec<String>) -> Vec<String> {
+    shown.into_iter().filter(|line| !line.starts_with('*')).collect()
+}
+
+on_both_databases! {
+    async fn two_people_chat_leave_and_find_everything_when_they_are_back(backend: Backend) {
+        let place = format!("edge.tcp=127.0.0.1:{}", free_port());
+        let mut platform = Platform::standalone_with(backend, &[&place]).await;
+        let (server, state) = (platform.tcp().await.to_string(), tempfile::tempdir().unwrap());
+        let state = state.path();
+        let mut alice = Terminal::register(&server, state, "alice");
+        let mut bob = Terminal::register(&server, state, "bob");
+        alice.see("* online as alice").await;
+        bob.see("* online as bob").await;
+        alice.say("/add bob").await;
+        bob.see("* alice asks to be your friend").await;
+        bob.say("/accept alice").await;
+        alice.see("* bob is your friend now").await;
+        bob.see("* alice is your friend now").await;
+        alice.say("/open bob").await;
+        alice.say("hello, bob").await;
+        bob.see("alice: hello, bob").await;
+        bob.say("/msg alice hello, alice").await;
+        alice.see("bob: hello, alice").await;
+
+        bob.end().await;
+        alice.see("* bob is offline").await;
+        for text in ["one", "two", "three"] {
+            alice.say(text).await;
+            alice.see(&format!("-> bob: {text}")).await;
+        }
+        let missed = messages(Terminal::start(&server, state, "bob").end().await);
+        assert_eq!(missed, ["alice: one", "alice: two", "alice: three"]);
+        let missed = messages(Terminal::start(&server, state, "bob").end().await);
+        assert!(missed.is_empty(), "once more: {missed:?}");
+
+        platform.restart().await;
+        alice.see("* offline").await;
+        alice.see("* online as alice").await;
+        alice.say("after the restart").await;
+        alice.see("-> bob: after the restart").await;
+        let mut bob = Terminal::start(&server, state, "bob");
+        bob.see("alice: after the restart").await;
+        bob.say("/open alice").await;
+        bob.say("/history").await;
+        let history = messages(bob.end().await);
+        let whole =
+            ["alice: hello, bob", "-> alice: hello, alice", "alice: one", "alice: two", "alice: three"];
+        assert_eq!(history, whole);
+        assert!(messages(alice.end().await).is_empty());
+    }
+}
+
+async fn call(server: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(program("natter"));
+    command.args(["call", "--server", server]).args(arguments).stdin(Stdio::null());
+    for variable in ["NATTER_PASSWORD", "NATTER_TOKEN"] {
+        command.env_remove(variable);
+    }
+    let Output { status, stdout, stderr } = command.kill_on_drop(true).output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_from_a_shell_prints_its_reply_and_its_exit_code_says_what_happened() {
+    let platform = Platform::standalone(Backend::Sqlite).await;
+    let server = platform.tcp().await.to_string();
+    let carol = r#"{"name":"carol","password":"a long enough one"}"#;
+    let (code, out, error) = call(&server, &["user.register", carol]).await;
+    assert_eq!((code, out.as_str(), error.as_str()), (Some(0), "{\"user\":1}\n", ""));
+
+    let as_carol = ["--as", "carol", "--password", "a long enough one", "user.profile"];
+    let (code, out, _) = call(&server, &as_carol).await;
+    let profile: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &profile["name"]), (Some(0), &Value::from("carol")));
+
+    let nobody = "tcp://127.0.0.1:1";
+    let cases = [
+        (1, server.as_str(), ["user.register", carol], "taken"),
+        (1, &server, ["friend.list", "{}"], "sign in"),
+        (2, &server, ["user.register", "{name: carol}"], "not JSON"),
+        (2, &server, ["--no-such-flag", "{}"], "--no-such-flag"),
+        (2, "http://127.0.0.1", ["user.register", carol], "--server"),
+        (3, &server, ["user.no_such_method", "{}"], "no_such_method"),
+        (3, nobody, ["user.register", carol], "no connection"),
+    ];
+    for (expected, server, arguments, word) in cases {
+        let (code, out, error) = call(server, &arguments).await;
+        assert_eq!(code, Some(expected), "{arguments:?}: {error}");
+        assert!(out.is_empty() && error.contains(word), "{arguments:?}: {out:?}, {error:?}");
+    }
+}
+
+/// The blocks of frames in the README's first conversation.
+fn first_conversation() -> Vec<String> {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, section) = readme.split_once("## A first conversation\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let blocks = section.split("```json\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// Hears until the call `id` was answered and the event `name` came, in either order. The reply and the event.
+async fn reply_and_event(wire: &mut Wire, id: u64, name: &str) -> (Value, Value) {
+    let (mut reply, mut event) = (None, None);
+    while reply.is_none() || event.is_none() {
+        let frame = wire.hear().await.unwrap_or_else(|| panic!("closed before {name}"));
+        if frame["id"] == id {
+            assert!(frame["ok"].is_object(), "{frame}");
+            reply = Some(frame["ok"].clone());
+        } else if frame["event"] == name {
+            event = Some(frame["body"].clone());
+        }
+    }
+    (reply.unwrap(), event.unwrap())
+}
+
+async fn event(wire: &mut Wire, name: &str) -> Value {
+    loop {
+        let frame = wire.hear().await.unwrap_or_else(|| panic!("closed before {name}"));
+        assert!(frame["error"].is_null(), "{frame}");
+        if frame["event"] == name {
+            return frame["body"].clone();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conversation_by_hand_in_the_readme_is_true_to_the_letter() {
+    let blocks = first_conversation();
+    let [alice_comes, bob_comes, alice_asks, bob_accepts, alice_writes, bob_writes] = &blocks[..] else {
+        panic!("another conversation than this test knows: {blocks:#?}");
+    };
+    let platform = Platform::standalone(Backend::Sqlite).await;
+    let place = platform.address("tcp").await;
+    let (mut alice, mut bob) = (Wire::connect(&place).await, Wire::connect(&place).await);
+    for (wire, lines, user) in [(&mut alice, alice_comes, 1), (&mut bob, bob_comes, 2)] {
+        wire.write(lines.as_bytes()).await;
+        for id in [1, 2] {
+            let answer = wire.hear().await.unwrap();
+            assert_eq!((&answer["id"], &answer["ok"]["user"]), (&id.into(), &user.into()), "{answer}");
+        }
+    }
+    alice.write(alice_asks.as_bytes()).await;
+    assert_eq!(event(&mut bob, "friend.requested").await["user"], 1);
+    bob.write(bob_accepts.as_bytes()).await;
+    assert_eq!(reply_and_event(&mut alice, 3, "friend.accepted").await.1["user"], 2);
+    assert_eq!(reply_and_event(&mut bob, 3, "friend.accepted").await.1["user"], 1);
+
+    alice.write(alice_writes.as_bytes()).await;
+    let sent: Value = serde_json::from_str(alice_writes).unwrap();
+    let (_, shown) = reply_and_event(&mut alice, 4, "message.new").await;
+    assert_eq!((&shown["text"], &shown["from"]), (&sent["body"]["text"], &1.into()));
+    assert_eq!(event(&mut bob, "message.new").await, shown);
+    bob.write(bob_writes.as_bytes()).await;
+    let sent: Value = serde_json::from_str(bob_writes).unwrap();
+    let (_, shown) = reply_and_event(&mut bob, 4, "message.new").await;
+    assert_eq!((&shown["text"], &shown["from"]), (&sent["body"]["text"], &2.into()));
+    assert_eq!(event(&mut alice, "message.new").await, shown);
+}
