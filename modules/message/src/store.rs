@@ -104,13 +104,17 @@ impl Store {
         transaction: &mut Transaction,
         sends: &[(UserId, Uuid)],
     ) -> Result<HashMap<(UserId, Uuid), Stored>> {
+        let rows = padded(sends.len());
         let sql = format!(
             "SELECT {ENTRY} FROM message m WHERE (m.sender, m.client_id) IN (VALUES {})",
-            placeholders(sends.len(), 2)
+            placeholders(rows, 2)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (sender, client_id) in sends {
             query = query.bind(i64::from(*sender)).bind(key(*client_id));
+        }
+        for _ in sends.len()..rows {
+            query = query.bind(0_i64).bind(NOTHING);
         }
         let mut stored = HashMap::new();
         for row in query.fetch_all(&mut **transaction).await? {
@@ -126,15 +130,19 @@ impl Store {
         counts: &BTreeMap<Conversation, i64>,
         now: Timestamp,
     ) -> Result<HashMap<Conversation, i64>> {
+        let rows = padded(counts.len());
         let sql = format!(
             "UPDATE conversation SET last_seq = last_seq + b.column2, last_at = ${} FROM (VALUES {}) AS b \
              WHERE conversation.id = b.column1 AND open = 1 RETURNING id, last_seq",
-            counts.len() * 2 + 1,
-            placeholders(counts.len(), 2),
+            rows * 2 + 1,
+            placeholders(rows, 2),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (conversation, count) in counts {
             query = query.bind(conversation.to_string()).bind(*count);
+        }
+        for _ in counts.len()..rows {
+            query = query.bind(NOTHING).bind(0_i64);
         }
         let rows = query.bind(now.0).fetch_all(&mut **transaction).await?;
         rows.iter().map(|row| Ok((conversation(row, 0)?, row.try_get(1)?))).collect()
@@ -159,9 +167,11 @@ impl Store {
 
     /// Adds messages whose places were taken.
     pub(crate) async fn insert(transaction: &mut Transaction, entries: &[Entry]) -> Result<()> {
+        let rows = padded(entries.len());
         let sql = format!(
-            "INSERT INTO message (conversation, seq, sender, client_id, body, sent_at) VALUES {}",
-            placeholders(entries.len(), 6)
+            "INSERT INTO message (conversation, seq, sender, client_id, body, sent_at) \
+             SELECT column1, column2, column3, column4, column5, column6 FROM (VALUES {}) AS b WHERE column1 <> ''",
+            placeholders(rows, 6)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for entry in entries {
@@ -173,6 +183,9 @@ impl Store {
                 .bind(entry.text.clone())
                 .bind(entry.sent_at.0);
         }
+        for _ in entries.len()..rows {
+            query = query.bind(NOTHING).bind(0_i64).bind(0_i64).bind(NOTHING).bind(NOTHING).bind(0_i64);
+        }
         query.execute(&mut **transaction).await?;
         Ok(())
     }
@@ -182,15 +195,19 @@ impl Store {
         &self,
         cursors: &BTreeMap<(UserId, Conversation), Seq>,
     ) -> Result<Vec<(UserId, Conversation)>> {
+        let rows = padded(cursors.len());
         let sql = format!(
             "UPDATE member SET read_seq = b.column3 FROM (VALUES {}) AS b \
              WHERE member.user_id = b.column1 AND member.conversation = b.column2 AND member.read_seq < b.column3 \
              RETURNING user_id, conversation",
-            placeholders(cursors.len(), 3)
+            placeholders(rows, 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for ((user, conversation), seq) in cursors {
             query = query.bind(i64::from(*user)).bind(conversation.to_string()).bind(i64::from(*seq));
+        }
+        for _ in cursors.len()..rows {
+            query = query.bind(0_i64).bind(NOTHING).bind(0_i64);
         }
         let rows = query.fetch_all(self.database.write()).await?;
         rows.iter()
@@ -260,6 +277,15 @@ impl Store {
     async fn entries(&self, query: Query<'_>) -> Result<Vec<Entry>> {
         query.fetch_all(self.database.read()).await?.iter().map(entry).collect()
     }
+}
+
+/// The id of no conversation, and the `client_id` of no message: what a padding row holds.
+const NOTHING: &str = "";
+
+/// So many rows are written for `rows`: the next power of two. A statement is prepared once per length of its list, and
+/// a connection keeps a hundred; with every length from 1 to 256 most would be prepared anew.
+const fn padded(rows: usize) -> usize {
+    rows.next_power_of_two()
 }
 
 /// `($1, $2), ($3, $4)` and so on: `rows` rows of `columns`.

@@ -137,12 +137,14 @@ impl Store {
     pub(crate) async fn profiles(&self, users: &[UserId]) -> Result<Vec<Profile>> {
         let mut profiles = Vec::with_capacity(users.len());
         for users in users.chunks(CHUNK) {
-            let list = placeholders(1, users.len());
+            // A statement is prepared once per length of its list: powers of two keep the lengths few.
+            let length = users.len().next_power_of_two();
+            let list = placeholders(1, length);
             let sql = format!("SELECT id, name, display_name, online FROM account WHERE id IN ({list})");
-            // A statement of this length may never come again: don't keep it prepared.
-            let mut lookup = query(AssertSqlSafe(sql)).persistent(false);
-            for user in users {
-                lookup = lookup.bind(i64::from(*user));
+            let mut lookup = query(AssertSqlSafe(sql));
+            for index in 0..length {
+                // The last one again, until the list is full: it is found once all the same.
+                lookup = lookup.bind(i64::from(users[index.min(users.len() - 1)]));
             }
             for row in lookup.fetch_all(self.database.read()).await? {
                 profiles.push(profile(&row)?);
