@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
 use crate::DatabaseSettings;
 
@@ -70,9 +70,18 @@ impl Database {
         const PRAGMAS: &str =
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000";
         let pool = |connections| {
-            AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
-                |connection, _| Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) }),
-            )
+            AnyPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .after_connect(|connection, _| {
+                    Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) })
+                })
+                // When the disk is full, SQLite ends the transaction by itself. sqlx then fails to roll it back, goes on
+                // counting it as open, and could never begin another one on this connection.
+                .before_acquire(|connection, _| {
+                    let is_good = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(is_good) })
+                })
         };
         let open = || format!("open {}", file.display());
         let write = pool(1).connect(&url).await.with_context(open)?;
@@ -131,5 +140,36 @@ impl Database {
     pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_full_disk_writing_goes_on_once_there_is_room() {
+        const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "t", "CREATE TABLE t (text TEXT NOT NULL)")];
+        let directory = tempfile::tempdir().unwrap();
+        let settings = DatabaseSettings {
+            url: format!("sqlite:{}", directory.path().display()),
+            ..DatabaseSettings::default()
+        };
+        let database = Database::open(&settings, "test", MIGRATIONS).await.unwrap();
+        let insert = async |length: usize| {
+            let mut transaction = database.begin().await?;
+            let text = "x".repeat(length);
+            sqlx::query("INSERT INTO t (text) VALUES ($1)").bind(text).execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        insert(10).await.unwrap();
+        // A disk that has room again by the time of the next connection.
+        sqlx::query("PRAGMA max_page_count = 20").execute(database.write()).await.unwrap();
+        let error = insert(1024 * 1024).await.unwrap_err();
+        assert!(error.to_string().contains("full"), "{error}");
+        insert(1024 * 1024).await.unwrap();
+        let rows: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM t").fetch_one(database.read()).await.unwrap();
+        assert_eq!(rows, 2);
     }
 }
