@@ -52,7 +52,7 @@ impl Store {
         let Some((a, b)) = conversation.pair() else { return Ok(()) };
         let mut transaction = self.begin().await?;
         let id = conversation.to_string();
-        sqlx::query(
+        let set = sqlx::query(
             "INSERT INTO conversation (id, last_seq, last_at, open, gate_version) VALUES ($1, 0, 0, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET open = excluded.open, gate_version = excluded.gate_version \
              WHERE conversation.gate_version < excluded.gate_version",
@@ -62,7 +62,8 @@ impl Store {
         .bind(i64::try_from(version).unwrap_or(i64::MAX))
         .execute(&mut *transaction)
         .await?;
-        if open {
+        // An older gate changes nothing, lest it bring back somebody who was forgotten.
+        if open && set.rows_affected() == 1 {
             sqlx::query(
                 "INSERT INTO member (user_id, conversation, read_seq) VALUES ($1, $3, 0), ($2, $3, 0) \
                  ON CONFLICT (user_id, conversation) DO NOTHING",
@@ -465,6 +466,7 @@ mod tests {
             assert!(store.forget(user(1)).await.unwrap().is_empty(), "{}", test.name);
             store.set_gate(there, true, 99).await.unwrap();
             assert_eq!(store.conversations(user(2), 10).await.unwrap().len(), 1, "{}", test.name);
+            assert_eq!(store.member(user(1), there).await.unwrap(), None, "{}", test.name);
             assert_eq!(store.page_before(there, i64::MAX, 10).await.unwrap().len(), 2, "{}", test.name);
             let mut transaction = store.begin().await.unwrap();
             let counts = BTreeMap::from([(there, 1)]);
