@@ -4,8 +4,10 @@
 //! came during the last commit. So the cost of a durable commit is shared by as many as there are.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
 use broker_schemas::Error;
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -36,7 +38,13 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
                 metrics::histogram!("natter_message_batch_size")
                     .record(f64::from(u32::try_from(taken.len()).unwrap_or(0)));
                 let (items, askers): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
-                for (answer, asker) in work.work(items).await.into_iter().zip(askers) {
+                // Who asked learns of a panic by the end of the channel. Without the worker, this copy would go on to
+                // take its share of the sends, and refuse them all.
+                let Ok(answers) = AssertUnwindSafe(work.work(items)).catch_unwind().await else {
+                    tracing::error!("a batch panicked");
+                    continue;
+                };
+                for (answer, asker) in answers.into_iter().zip(askers) {
                     // Whoever's deadline passed meanwhile doesn't wait any more.
                     let _ = asker.send(answer);
                 }
@@ -86,6 +94,22 @@ mod tests {
             assert_eq!(answer.unwrap(), item * 2);
         }
         assert_eq!((seen.recv().await, seen.recv().await), (Some(1), Some(48)));
+    }
+
+    struct Panicking;
+
+    impl Work<u32, u32> for Panicking {
+        async fn work(&mut self, items: Vec<u32>) -> Vec<u32> {
+            assert_ne!(items, [13]);
+            items
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_is_unknown_and_the_next_one_is_done() {
+        let batcher = Batcher::start(1, Panicking);
+        assert_eq!(batcher.submit(13).await.unwrap_err().code, broker_schemas::Code::Internal);
+        assert_eq!(batcher.submit(14).await.unwrap(), 14);
     }
 
     #[tokio::test]
