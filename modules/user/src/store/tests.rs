@@ -1,39 +1,22 @@
-//! Each test runs against SQLite, and against PostgreSQL too where `NATTER_TEST_POSTGRES` holds the URL of one.
+//! Each test runs once per database that there is, each time with tables of its own.
 
 use std::time::Duration;
 
 use broker_schemas::user::PresenceChanged;
 use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
-use natter_host::{Database, DatabaseSettings};
-use sqlx::{AssertSqlSafe, query};
+use natter_host::testing::databases;
+use sqlx::query;
 
 use super::{Edge, MIGRATIONS, NewSession, OpenSession, Store, placeholders};
 use crate::guessing::Origin;
 use crate::token::{Token, TokenHash};
 
-/// Runs `test` once per database that there is, each time with tables of its own.
 async fn each_database(test: impl AsyncFn(Store)) {
-    let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", directory.path().display());
-    let store = open(url, "user").await;
-    println!("with SQLite");
-    test(store.clone()).await;
-    store.close().await;
-
-    let Ok(url) = std::env::var("NATTER_TEST_POSTGRES") else { return };
-    // A schema is named after its module.
-    let module: &'static str = format!("user_{:016x}", getrandom::u64().unwrap()).leak();
-    let store = open(url, module).await;
-    println!("with PostgreSQL, in the schema natter_{module}");
-    test(store.clone()).await;
-    let drop = AssertSqlSafe(format!("DROP SCHEMA natter_{module} CASCADE"));
-    query(drop).execute(store.database.write()).await.unwrap();
-    store.close().await;
-}
-
-async fn open(url: String, module: &'static str) -> Store {
-    let settings = DatabaseSettings { url, connections: 4 };
-    Store::new(Database::open(&settings, module, MIGRATIONS).await.unwrap())
+    for there in databases("user", MIGRATIONS).await {
+        println!("with {}", there.name);
+        test(Store::new(there.database.clone())).await;
+        there.database.close().await;
+    }
 }
 
 fn edge(name: &str) -> EdgeId {
