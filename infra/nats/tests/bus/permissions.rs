@@ -199,7 +199,9 @@ async fn every_call_that_the_contract_permits_gets_its_reply() {
         for method in SERVICES.iter().flat_map(|service| service.methods) {
             for exposure in method.exposures {
                 let subject = subject::method(*exposure, method);
-                if holder.permissions().may_publish(&subject) {
+                // A service may publish there to leave its queue group; it awaits no reply.
+                let calls_itself = holder == Holder::Service(method.service);
+                if !calls_itself && holder.permissions().may_publish(&subject) {
                     let reply = timeout(PATIENCE, client.request(subject.to_string(), "".into())).await;
                     let reply =
                         reply.unwrap_or_else(|_| panic!("{holder:?} gets no reply from {subject}")).unwrap();
