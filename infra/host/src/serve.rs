@@ -34,6 +34,8 @@ use crate::{Bus, Failure, Result, Scope, Trace, Verifier};
 const CONCURRENCY: usize = 512;
 /// The largest request from a client, in bytes: what an edge accepts as one frame.
 const MAX_CLIENT_REQUEST: usize = 64 * 1024;
+/// The longest explanation of an error, in characters: it may quote what a client sent.
+const MAX_WORDS: usize = 1_024;
 /// More requests than can be under way from the server to one endpoint at a moment.
 const UNDER_WAY: u64 = 512;
 /// How often a stopping copy sends itself what ends its subscriptions; more copies need it more often.
@@ -353,7 +355,12 @@ impl Server {
             tracing::info_span!("call", service = spec.service, method = spec.name, trace = %trace.id());
         let (run, exposure) = (endpoint.run.clone(), endpoint.exposure);
         let handle = async move {
-            let result = server.handle(&spec, exposure, &run, trace, message, arrived).await;
+            let mut result = server.handle(&spec, exposure, &run, trace, message, arrived).await;
+            if let Err(error) = &mut result
+                && let Some((end, _)) = error.message.char_indices().nth(MAX_WORDS)
+            {
+                error.message.truncate(end);
+            }
             server.copy.stats(index).record(arrived.elapsed(), result.as_ref().err());
             record(&spec, arrived, &result);
             server.reply(&reply_to, result).await;

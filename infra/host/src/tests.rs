@@ -1,5 +1,7 @@
 //! The host on a real NATS server: each trap of the client library and the server that cost others time, as a test.
 
+#![allow(clippy::large_futures, reason = "a test's stack has room")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +10,7 @@ use std::time::Duration;
 use broker_schemas::permission::Holder;
 use broker_schemas::subject::{self, Audience, Discovery};
 use broker_schemas::{
-    Code, ContentType, Done, Error, Exposure, Method, Outcome, Part, Service, SignedIn, UserId, friend,
-    message, user,
+    Code, ContentType, Done, Error, Exposure, Method, Outcome, Part, Service, SignedIn, UserId, friend, user,
 };
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -395,6 +396,8 @@ async fn a_client_is_who_the_passport_proves_and_nobody_else() {
     assert_eq!(call(Some(&good), ContentType::Postcard, b"").await.message, "you are 7");
     assert_eq!(call(Some(&good), ContentType::Postcard, b"x").await.code, Code::Invalid);
     assert_eq!(call(Some(&good), json, br#"{"user":8}"#).await.code, Code::Invalid);
+    let long = format!(r#"{{"{}":8}}"#, "ä".repeat(5_000)).leak().as_bytes();
+    assert_eq!(call(Some(&good), json, long).await.message.chars().count(), 1_024);
 }
 
 #[tokio::test(flavor = "multi_thread")]
