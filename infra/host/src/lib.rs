@@ -26,7 +26,7 @@ mod trace;
 pub use bus::{Bus, Forward, Reply};
 pub use database::{Database, Transaction};
 pub use failure::{Failure, Result};
-pub use passport::Verifier;
+pub use passport::{Verifier, passport_keys};
 pub use process::{Part, Process, Running, block_on, main, print_config, toml_of};
 pub use scope::Scope;
 pub use serve::{Call, Handle, Handlers, Hear, Serving};

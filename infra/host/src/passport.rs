@@ -31,23 +31,12 @@ impl Verifier {
         Self { keys: keys.into_iter().collect(), seen: moka::sync::Cache::new(REMEMBERED) }
     }
 
-    /// A verifier that trusts the keys in a file: a line each, a number and the key in base64.
+    /// A verifier that trusts the keys in a file.
     ///
     /// # Errors
-    /// When the file can't be read or a line is of another form.
+    /// As [`passport_keys`].
     pub fn from_file(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("read the public keys of passports from {}", path.display()))?;
-        let mut keys = Vec::new();
-        for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
-            let (number, key) = line.trim().split_once(' ').with_context(|| {
-                format!("{}: expected \"<number> <base64 key>\" on each line", path.display())
-            })?;
-            let key = STANDARD.decode(key).ok().and_then(|key| key.try_into().ok());
-            let key = key.with_context(|| format!("{}: a key is 32 bytes in base64", path.display()))?;
-            keys.push((number.parse().context("a key's number")?, key));
-        }
-        Ok(Self::new(keys))
+        Ok(Self::new(passport_keys(path)?))
     }
 
     /// Who `header` proves is calling.
@@ -84,6 +73,23 @@ impl Verifier {
     pub fn header(passport: &[u8]) -> Arc<str> {
         URL_SAFE_NO_PAD.encode(passport).into()
     }
+}
+
+/// Reads keys from a file, public ones or the seeds of private ones: a line each, a number and 32 bytes in base64.
+///
+/// # Errors
+/// When the file can't be read or a line is of another form.
+pub fn passport_keys(path: &Path) -> anyhow::Result<Vec<(u32, [u8; 32])>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("read the keys of passports from {}", path.display()))?;
+    let key = |line: &str| {
+        let (number, key) = line.split_once(' ')?;
+        Some((number.parse().ok()?, STANDARD.decode(key).ok()?.try_into().ok()?))
+    };
+    let keys: Option<_> = text.lines().map(|line| key(line.trim())).collect();
+    keys.with_context(|| {
+        format!("{}: expected \"<number> <32 bytes in base64>\" on each line", path.display())
+    })
 }
 
 fn check_expiry(identity: Identity, expires_at: Timestamp) -> Result<Identity, Error> {

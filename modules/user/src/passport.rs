@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use anyhow::{Context, bail, ensure};
 use broker_schemas::caller::Passport;
 use broker_schemas::delivery::Attachment;
 use broker_schemas::{Identity, List, SessionId, Timestamp, UserId};
-use natter_host::Verifier;
+use natter_host::{Verifier, passport_keys};
 use ring::signature::Ed25519KeyPair;
 
 /// Holds the one private key of the installation.
@@ -20,15 +18,16 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// Reads the key from its file: one line, a number and the 32 bytes of an Ed25519 seed in base64.
+    /// Reads the key from its file, which has one: the seed of an Ed25519 key.
     ///
     /// # Errors
     /// When the file can't be read or is of another form, or `verifier` doesn't trust the key: then no module would.
     pub(crate) fn load(path: &Path, lifetime: Duration, verifier: &Verifier) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("read the key that signs passports from {}", path.display()))?;
-        let signer = Self::parse(text.trim(), lifetime)
-            .with_context(|| format!("{}: expected \"<number> <base64 seed>\"", path.display()))?;
+        let [(key, seed)] = passport_keys(path)?[..] else {
+            bail!("{}: expected one key", path.display());
+        };
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok().context("the seed of a key")?;
+        let signer = Self { key, pair, lifetime };
         let nobody = signer.sign(UserId::new(1)?, SessionId::new(1)?)?;
         ensure!(
             verifier.open(&nobody.passport).is_some(),
@@ -36,12 +35,6 @@ impl Signer {
             path.display()
         );
         Ok(signer)
-    }
-
-    fn parse(line: &str, lifetime: Duration) -> anyhow::Result<Self> {
-        let (key, seed) = line.split_once(' ').context("there is no space")?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(&STANDARD.decode(seed).context("the seed")?);
-        Ok(Self { key: key.parse().context("the number")?, pair: pair.ok().context("the seed")?, lifetime })
     }
 
     /// A passport for a session of a user, as the edge gets it.
@@ -67,6 +60,8 @@ impl std::fmt::Debug for Signer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use ring::signature::KeyPair;
 
     const LIFETIME: Duration = Duration::from_secs(300);
@@ -102,7 +97,7 @@ mod tests {
         for bad in ["", "3", "x AAAA", "3 AAAA"] {
             std::fs::write(&path, bad).unwrap();
             let error = Signer::load(&path, LIFETIME, &verifier(7)).unwrap_err();
-            assert!(error.to_string().contains("expected \"<number> <base64 seed>\""), "{error}");
+            assert!(error.to_string().contains("passport.key: expected "), "{error}");
         }
     }
 }
