@@ -67,7 +67,7 @@ async fn measure(backend: Backend) {
     let before = platform.usage();
     let call_rate = rate(IN_FLIGHT, async |n| drop(people[n].client.call(&own).await.unwrap())).await;
     row("the same, 64 in flight", format!("{call_rate:.0}/s ({:.2} × raw)", call_rate / raw_rate));
-    row("  CPU per call, by part", per_item(&before, &platform.usage(), call_rate));
+    row("- CPU per call, by part", per_item(&before, &platform.usage(), call_rate));
 
     let before = platform.usage();
     let message_rate = rate(IN_FLIGHT * 4, async |n| {
@@ -82,7 +82,7 @@ async fn measure(backend: Backend) {
         "  messages per CPU-second of the platform, the bus included",
         format!("{:.0}", message_rate * seconds() / cpu),
     );
-    row("  CPU per message, by part", per_item(&before, &after, message_rate));
+    row("- CPU per message, by part", per_item(&before, &after, message_rate));
 
     let delays = steady(people, 1_000).await;
     let at = |quantile| Duration::from_micros(delays.value_at_quantile(quantile));
@@ -266,7 +266,8 @@ async fn idle(address: &Address) -> Vec<(Client, Events)> {
     let mut idle = Vec::new();
     for n in 0..IDLE {
         let login = Person::login(&format!("idle{n}"));
-        let register = user::Register { name: login.name.clone(), password: login.password.clone(), display_name: None };
+        let register =
+            user::Register { name: login.name.clone(), password: login.password.clone(), display_name: None };
         let (client, events) = Client::connect(address).await.unwrap();
         client.call(&register).await.unwrap();
         client.call(&login).await.unwrap();
