@@ -166,8 +166,8 @@ async fn the_conversation_by_hand_in_the_readme_is_true_to_the_letter() {
     alice.write(alice_asks.as_bytes()).await;
     assert_eq!(event(&mut bob, "friend.requested").await["user"], 1);
     bob.write(bob_accepts.as_bytes()).await;
-    assert_eq!(reply_and_event(&mut alice, 3, "friend.accepted").await.1["user"], 2);
     assert_eq!(reply_and_event(&mut bob, 3, "friend.accepted").await.1["user"], 1);
+    assert_eq!(reply_and_event(&mut alice, 3, "friend.accepted").await.1["user"], 2);
 
     alice.write(alice_writes.as_bytes()).await;
     let sent: Value = serde_json::from_str(alice_writes).unwrap();
