@@ -5,13 +5,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "only tests use this")]
 
+pub mod faults;
+pub mod history;
+pub mod load;
 mod person;
 mod platform;
+mod random;
 mod terminal;
 mod wire;
 
 pub use person::{Person, befriend};
-pub use platform::{Backend, Platform, Usage, program};
+pub use platform::{Backend, Platform, Usage, program, signal};
+pub use random::Random;
 pub use terminal::Terminal;
 pub use wire::Wire;
 

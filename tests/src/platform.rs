@@ -39,6 +39,8 @@ pub struct Platform {
     bus: Option<natter_nats::Server>,
     bus_url: String,
     processes: BTreeMap<&'static str, Child>,
+    /// What the command of a part begins with.
+    wraps: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// What every test platform has otherwise than a real one: no limits on how fast a single machine may act, and hashes
@@ -95,7 +97,15 @@ impl Platform {
             Backend::Postgres(server) => natter_host::testing::new_postgres(server).await,
         };
         let settings = TEST_SETTINGS.iter().chain(settings).map(ToString::to_string).collect();
-        Self { directory, database, settings, bus: None, bus_url: String::new(), processes: BTreeMap::new() }
+        Self {
+            directory,
+            database,
+            settings,
+            bus: None,
+            bus_url: String::new(),
+            processes: BTreeMap::new(),
+            wraps: BTreeMap::new(),
+        }
     }
 
     async fn start_bus(&mut self) {
@@ -111,6 +121,18 @@ impl Platform {
     pub async fn start(&mut self, part: &'static str) {
         let started = self.spawn_serving(part).await;
         assert!(self.processes.insert(part, started).is_none(), "{part} runs already");
+    }
+
+    /// From its next start on, `part` runs inside another command, which must become the part itself: `env X=Y`,
+    /// `ip netns exec N`.
+    pub fn wrap(&mut self, part: &'static str, command: &[&str]) {
+        self.wraps.insert(part, command.iter().map(ToString::to_string).collect());
+    }
+
+    /// Parts that ended though nobody made them.
+    pub fn died(&mut self) -> Vec<&'static str> {
+        let processes = self.processes.iter_mut();
+        processes.filter_map(|(part, process)| process.try_wait().unwrap().map(|_| *part)).collect()
     }
 
     /// Starts another copy of a part, lets it serve, then stops the first one: what a rolling restart does.
@@ -200,6 +222,12 @@ impl Platform {
         &self.bus_url
     }
 
+    /// Where the databases are, as `database.url` says it.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// What the processes logged so far.
     #[must_use]
     pub fn logs(&self) -> String {
@@ -254,7 +282,15 @@ impl Platform {
             command.args(["serve", "--bus-port", "0", "--data"]).arg(self.directory.path());
             command
         } else {
-            Command::new(program(&format!("natter-{}", part.trim_end_matches(char::is_numeric))))
+            let program = program(&format!("natter-{}", part.trim_end_matches(char::is_numeric)));
+            match self.wraps.get(part).map(Vec::as_slice) {
+                Some([wrap, arguments @ ..]) => {
+                    let mut command = Command::new(wrap);
+                    command.args(arguments).arg(program);
+                    command
+                }
+                _ => Command::new(program),
+            }
         };
         let set = |command: &mut Command, setting: String| {
             command.arg("--set").arg(setting);
@@ -330,6 +366,8 @@ pub struct Usage {
     pub cpu: f64,
     /// Memory that is resident, in bytes.
     pub resident: u64,
+    /// Files that are open, sockets included.
+    pub descriptors: u64,
 }
 
 impl Usage {
@@ -343,7 +381,8 @@ impl Usage {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-        Self { cpu: ticks / TICKS_PER_SECOND, resident: kib * 1024 }
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
+        Self { cpu: ticks / TICKS_PER_SECOND, resident: kib * 1024, descriptors }
     }
 }
 
@@ -356,7 +395,7 @@ async fn stop(mut process: Child, part: &str) {
 }
 
 /// Sends a signal to a process of ours.
-pub(crate) fn signal(pid: u32, name: &str) {
+pub fn signal(pid: u32, name: &str) {
     let _ = std::process::Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
 }
 

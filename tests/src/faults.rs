@@ -1,0 +1,184 @@
+//! The fault matrix: each row breaks something under load, heals it, and is judged by the history of what clients saw.
+
+mod machine;
+mod rows;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Backend;
+use crate::history::{self, Bounds, Event, Figures, Invariant, Line, Report, check};
+use crate::load::REJECTED;
+
+pub use rows::ROWS;
+
+/// No process may hold more memory than this, whatever happens, in bytes.
+const RESIDENT: u64 = 512 << 20;
+/// No process may hold more files open than this.
+const DESCRIPTORS: u64 = 1_000;
+/// Fewer acked sends than this per second of a run are no load.
+const LEAST_ACKED: usize = 5;
+
+/// How a row is run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Makes the load.
+    pub seed: u64,
+    /// About how long load and fault go on, in seconds; a fault that has a time of its own keeps it.
+    pub seconds: u64,
+    /// Sends per second.
+    pub per_second: f64,
+    /// Clients, two per conversation.
+    pub clients: usize,
+    /// Where histories are kept; only those with violations, in the system's temporary directory, when absent.
+    pub keep: Option<PathBuf>,
+}
+
+impl Plan {
+    /// The stated load: 40 clients and 200 sends per second, over 20 conversations of two until there are groups.
+    #[must_use]
+    pub const fn standard(seed: u64, seconds: u64) -> Self {
+        Self { seed, seconds, per_second: 200.0, clients: 40, keep: None }
+    }
+
+    const fn time(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// One row of the matrix.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What must hold besides the invariants, in words.
+    pub bound: &'static str,
+    /// The longest recovery.
+    recovery: Option<Duration>,
+    run: rows::Run,
+}
+
+/// What a row did, before it is judged.
+#[derive(Debug, Default)]
+struct Done {
+    lines: Vec<Line>,
+    /// What the row itself finds wrong.
+    wrong: Vec<String>,
+    /// What the row itself measured.
+    measured: Vec<String>,
+}
+
+/// Why a row can't be run here.
+#[derive(Debug)]
+struct Skip(String);
+
+/// What became of a row.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Judged.
+    Judged {
+        /// What was measured, in words.
+        measured: String,
+        /// Each violation in a line; none is good.
+        violations: Vec<String>,
+        /// The history's figures.
+        figures: Figures,
+        /// What the clients logged.
+        lines: Vec<Line>,
+    },
+    /// This machine or this database can't do it.
+    Skipped(String),
+}
+
+impl Verdict {
+    /// Whether something was violated.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        matches!(self, Self::Judged { violations, .. } if !violations.is_empty())
+    }
+}
+
+/// The row of this name.
+#[must_use]
+pub fn row(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+impl Row {
+    /// Runs the row and judges it.
+    pub async fn run(&self, backend: Backend, plan: &Plan) -> Verdict {
+        // In a task of its own, so that a harness that gives up counts as a violation and the next row runs.
+        let mut task = tokio::task::JoinSet::new();
+        let database = if backend == Backend::Sqlite { "sqlite" } else { "postgres" };
+        task.spawn((self.run)(backend, plan.clone()));
+        match task.join_next().await {
+            Some(Ok(Ok(done))) => self.judge(done, database, plan),
+            Some(Ok(Err(Skip(why)))) => Verdict::Skipped(why),
+            Some(Err(error)) => Verdict::Judged {
+                measured: "-".into(),
+                violations: vec![format!("the run broke off: {error}")],
+                figures: Figures::default(),
+                lines: Vec::new(),
+            },
+            None => Verdict::Skipped("no task".into()),
+        }
+    }
+
+    fn judge(&self, done: Done, database: &str, plan: &Plan) -> Verdict {
+        let bounds =
+            Bounds { recovery: self.recovery, resident: Some(RESIDENT), descriptors: Some(DESCRIPTORS) };
+        let Report { violations, figures } = check(&done.lines, &bounds);
+        let mut violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        violations.extend(done.wrong);
+        violations.extend(rejected(&done.lines));
+        if figures.sessions_lost > 0 {
+            violations.push(format!("{} sessions were declared over", figures.sessions_lost));
+        }
+        let least = LEAST_ACKED * usize::try_from(plan.seconds).unwrap();
+        if figures.acked < least {
+            violations.push(format!("{} acked sends are no load; {least} would be", figures.acked));
+        }
+        let seconds =
+            |time: Option<Duration>| time.map_or("-".into(), |time| format!("{:.2} s", time.as_secs_f64()));
+        let mut measured = vec![format!(
+            "recovery {} (first send {}, last delivery {})",
+            seconds(figures.recovery),
+            seconds(figures.first_success),
+            seconds(figures.last_delivery)
+        )];
+        measured.push(format!(
+            "{} acked, {} unknown, {} failed, {} disconnects",
+            figures.acked, figures.unknown, figures.failed, figures.disconnects
+        ));
+        measured.push(format!("{} MiB, {} files at most", figures.resident >> 20, figures.descriptors));
+        measured.extend(done.measured);
+        let file = format!("natter-{}-{database}-{}.jsonl", self.name, plan.seed);
+        let kept = match &plan.keep {
+            Some(folder) => Some(folder.join(file)),
+            None => (!violations.is_empty()).then(|| std::env::temp_dir().join(file)),
+        };
+        if let Some(path) = kept {
+            match history::save(&done.lines, &path) {
+                Ok(()) => measured.push(format!("history in {}", path.display())),
+                Err(error) => measured.push(format!("history not kept: {error}")),
+            }
+        }
+        Verdict::Judged { measured: measured.join("; "), violations, figures, lines: done.lines }
+    }
+}
+
+/// A friend's message that the server refused for good: whatever is broken, it may only be put off.
+fn rejected(lines: &[Line]) -> Option<String> {
+    let mut refused = lines.iter().filter_map(|line| match line {
+        Line::Event(Event { why, .. }) => why.strip_prefix(REJECTED),
+        _ => None,
+    });
+    let first = refused.next()?;
+    Some(format!("{} sends were refused for good, such as: {first}", refused.count() + 1))
+}
+
+/// Whether a line of a verdict names a message that was acked and lost.
+#[must_use]
+pub fn names_a_lost_message(violation: &str) -> bool {
+    violation.starts_with(&format!("{:?}: ", Invariant::I1))
+}
