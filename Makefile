@@ -23,6 +23,10 @@ lint: ## Check format, lints and shell scripts
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@if command -v shellcheck >/dev/null; then shellcheck $$(git ls-files '*.sh' .ci/run); else echo "shellcheck is not installed: scripts not checked"; fi
 
+faults: nats-server ## Break everything once, under load, on both databases; ROWS="--row zombie --seed 2" for less
+	cargo build --release --workspace --bins
+	tests/tools/with-postgres.sh ./target/release/natter-faults $(ROWS)
+
 bench: nats-server ## Measure, and print what docs/FIGURES.md holds
 	cargo build --release --workspace --bins
 	./target/release/natter-bench
@@ -47,4 +51,4 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data
 
-.PHONY: help run test lint bench modules lock nats-server nats-cli clean-data
+.PHONY: help run test lint faults bench modules lock nats-server nats-cli clean-data

@@ -66,6 +66,8 @@ struct Done {
     wrong: Vec<String>,
     /// What the row itself measured.
     measured: Vec<String>,
+    /// With which words sends may be refused for good in this row; in the others, with none.
+    refusal: Option<&'static str>,
 }
 
 /// Why a row can't be run here.
@@ -130,7 +132,7 @@ impl Row {
         let Report { violations, figures } = check(&done.lines, &bounds);
         let mut violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
         violations.extend(done.wrong);
-        violations.extend(rejected(&done.lines));
+        violations.extend(rejected(&done.lines, done.refusal));
         if figures.sessions_lost > 0 {
             violations.push(format!("{} sessions were declared over", figures.sessions_lost));
         }
@@ -168,11 +170,12 @@ impl Row {
 }
 
 /// A friend's message that the server refused for good: whatever is broken, it may only be put off.
-fn rejected(lines: &[Line]) -> Option<String> {
-    let mut refused = lines.iter().filter_map(|line| match line {
+fn rejected(lines: &[Line], allowed: Option<&str>) -> Option<String> {
+    let refused = lines.iter().filter_map(|line| match line {
         Line::Event(Event { why, .. }) => why.strip_prefix(REJECTED),
         _ => None,
     });
+    let mut refused = refused.filter(|why| allowed.is_none_or(|allowed| !why.contains(allowed)));
     let first = refused.next()?;
     Some(format!("{} sends were refused for good, such as: {first}", refused.count() + 1))
 }

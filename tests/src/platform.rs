@@ -82,12 +82,22 @@ impl Platform {
 
     /// The same, with further settings (`section.key=value`).
     pub async fn distributed_with(backend: Backend, settings: &[&str]) -> Self {
-        let mut platform = Self::prepare(backend, settings).await;
-        platform.start_bus().await;
-        for part in ["message", "friend", "user", "edge"] {
-            platform.start(part).await;
-        }
+        let mut platform = Self::prepare_distributed(backend, settings).await;
+        platform.start_distributed().await;
         platform
+    }
+
+    /// The same, not yet running, so that parts can be wrapped before [`Platform::start_distributed`].
+    pub async fn prepare_distributed(backend: Backend, settings: &[&str]) -> Self {
+        Self::prepare(backend, settings).await
+    }
+
+    /// Starts the bus, and each part in a process of its own.
+    pub async fn start_distributed(&mut self) {
+        self.start_bus().await;
+        for part in ["message", "friend", "user", "edge"] {
+            self.start(part).await;
+        }
     }
 
     async fn prepare(backend: Backend, settings: &[&str]) -> Self {

@@ -94,6 +94,26 @@ impl Drop for Namespace {
     }
 }
 
+/// A bound on memory; gone when dropped. The processes in it have to end before.
+#[derive(Debug)]
+pub(super) struct Cgroup {
+    pub(super) path: String,
+}
+
+impl Cgroup {
+    pub(super) fn new(mebibytes: u32) -> Result<Self, Skip> {
+        let path = format!("/sys/fs/cgroup/memory/natter{}", std::process::id());
+        need(&format!("mkdir {path}; echo {mebibytes}M > {path}/memory.limit_in_bytes"))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = sh(&format!("rmdir {}", self.path));
+    }
+}
+
 /// A disk of a few megabytes; gone when dropped.
 #[derive(Debug)]
 pub(super) struct SmallDisk {

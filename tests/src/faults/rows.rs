@@ -7,7 +7,7 @@ use broker_schemas::message::Recipient;
 use natter_client::{Address, Event};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::machine::{Namespace, Postgres, SmallDisk, free_port};
+use super::machine::{Cgroup, Namespace, Postgres, SmallDisk, free_port};
 use super::{Done, Plan, Row, Skip};
 use crate::history::{Event as Logged, Line, Mark, Operation, Recorder, Step};
 use crate::load::{Load, Running};
@@ -110,7 +110,7 @@ impl Scene {
         }
         let died = self.platform.died();
         let wrong = died.iter().map(|part| format!("{part} ended by itself:\n{}", self.platform.logs()));
-        Done { wrong: wrong.collect(), lines: recorder.lines(), measured: Vec::new() }
+        Done { wrong: wrong.collect(), lines: recorder.lines(), ..Done::default() }
     }
 }
 
@@ -193,9 +193,13 @@ async fn broker_dies(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     scene.platform.kill_bus();
     sleep(plan.time() / 3).await;
     scene.fault("kill -9 nats-server for 5 s");
-    let end = Instant::now() + Duration::from_secs(5);
+    let (end, mut killed) = (Instant::now() + Duration::from_secs(5), 0);
     while Instant::now() < end {
-        scene.platform.kill_bus();
+        let pid = scene.platform.bus_pid();
+        if pid != killed {
+            scene.platform.kill_bus();
+            killed = pid;
+        }
         sleep(Duration::from_millis(50)).await;
     }
     scene.heal("nobody kills it any more");
@@ -437,7 +441,10 @@ async fn database_restarts(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     Ok(done)
 }
 
-/// A message module an hour behind, then one an hour ahead.
+/// A message module an hour behind, then one an hour ahead, then one with the right time.
+///
+/// One that is ahead of the user module by more than a passport lives refuses everybody, and so it should: it can't know
+/// which clock is wrong. What counts is that nothing is lost, that the order holds, and that the right time heals it.
 async fn clock_skew(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     let library = super::machine::sh("ls /usr/lib/*/faketime/libfaketimeMT.so.1 | head -1")
         .ok()
@@ -446,15 +453,27 @@ async fn clock_skew(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     let mut scene = Scene::start(backend, &plan, &[]).await;
     scene.calm().await;
     let preload = format!("LD_PRELOAD={library}");
+    let mut acked = Vec::new();
     for skew in ["-1h", "+1h"] {
         let skewed = format!("FAKETIME={skew}");
         scene.platform.wrap("message", &["env", &preload, &skewed, "FAKETIME_DONT_FAKE_MONOTONIC=1"]);
         scene.fault(skew);
         scene.platform.replace("message").await;
-        scene.heal(skew);
+        let before = scene.recorder().acked();
         sleep(plan.time() / 3).await;
+        acked.push(format!("{} acked at {skew}", scene.recorder().acked() - before));
     }
-    Ok(scene.finish(&plan).await)
+    scene.platform.wrap("message", &[]);
+    scene.platform.replace("message").await;
+    scene.heal("the right time");
+    sleep(plan.time() / 3).await;
+    let mut done = scene.finish(&plan).await;
+    if acked[0].starts_with("0 ") {
+        done.wrong.push("a module that is behind accepts nothing".into());
+    }
+    done.measured.append(&mut acked);
+    done.refusal = Some("the passport has expired");
+    Ok(done)
 }
 
 async fn rolling_restart(backend: Backend, plan: Plan) -> Result<Done, Skip> {
@@ -482,8 +501,53 @@ async fn rolling_restart(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     Ok(done)
 }
 
-/// The edge in 512 MiB, and a flood of people who never read.
+/// The edge in 512 MiB, and people who never read while others write to them.
 async fn memory(backend: Backend, plan: Plan) -> Result<Done, Skip> {
-    let _ = (backend, plan);
-    Err(Skip("not written yet".into()))
+    const PEOPLE: usize = 5;
+    const CONNECTIONS: usize = 100;
+    const TEXTS: usize = 200;
+    let group = Cgroup::new(512)?;
+    let settings = ["edge.max_connections_per_user=200", "user.sessions_per_user=1000"];
+    let mut platform = Platform::prepare_distributed(backend, &settings).await;
+    platform
+        .wrap("edge", &["bash", "-c", &format!("echo $$ > {}/cgroup.procs; exec \"$0\" \"$@\"", group.path)]);
+    platform.start_distributed().await;
+    let addresses = vec![platform.tcp().await];
+    let scene =
+        Scene { load: load(&plan, addresses, false).start().await, platform, started: Instant::now() };
+    scene.calm().await;
+    let tcp = scene.platform.tcp().await;
+    let address = scene.platform.address("tcp").await;
+    let mut alice = Person::register(&tcp, "alice").await;
+    let (mut slow, mut users) = (Vec::new(), Vec::new());
+    for number in 0..PEOPLE {
+        let name = format!("slow{number}");
+        let mut person = Person::register(&tcp, &name).await;
+        befriend(&mut alice, &mut person).await;
+        users.push(person.user);
+        drop(person);
+        for _ in 0..CONNECTIONS {
+            let mut wire = Wire::connect(&address).await;
+            wire.call(1, "user.login", serde_json::json!({"name": name, "password": Person::password()}))
+                .await;
+            slow.push(wire);
+        }
+    }
+    scene.fault("500 clients stop reading, and 3 MB for each");
+    let text = "x".repeat(16 * 1024);
+    for number in 0..TEXTS * PEOPLE {
+        let to = Recipient::User(users[number % PEOPLE]);
+        let sent = alice.chat.send(to, uuid::Uuid::now_v7(), &text, Duration::from_secs(10)).await;
+        sent.map_err(|error| Skip(format!("the flood failed: {error}")))?;
+        if number % 100 == 0 {
+            scene.sample();
+        }
+    }
+    scene.heal("the flood is over");
+    let peak =
+        super::machine::sh(&format!("cat {}/memory.max_usage_in_bytes", group.path)).unwrap_or_default();
+    let mut done = scene.finish(&plan).await;
+    let peak = peak.parse::<u64>().unwrap_or(0) >> 20;
+    done.measured.push(format!("edge's group held {peak} MiB at most, of 512"));
+    Ok(done)
 }

@@ -1,5 +1,7 @@
 //! The checker accepts what is right, and names each wrong.
 
+#![allow(clippy::ptr_arg, reason = "every mutation has one signature")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
