@@ -4,6 +4,7 @@
 //! `RETURNING`, row values. SQLite has one writer at a time, so writes go through a pool of one connection; with
 //! PostgreSQL both pools are the same.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -63,7 +64,12 @@ impl Database {
 
     async fn sqlite(settings: &DatabaseSettings, directory: &str, module: &str) -> anyhow::Result<Self> {
         let directory = Path::new(directory);
-        std::fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
+        // Messages and password hashes are nobody else's to read.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .with_context(|| format!("make {}", directory.display()))?;
         let file = directory.join(format!("{module}.db"));
         let url = format!("sqlite:{}?mode=rwc", file.display());
         // FULL: an answered write survives a power failure. A busy file is another copy of the module: wait for it.

@@ -147,16 +147,18 @@ impl Process {
         self.health.set_started(ready);
     }
 
-    /// Waits until the process is asked to stop, by SIGTERM or Ctrl-C.
+    /// Waits until the process is asked to stop: by SIGTERM, by Ctrl-C, or because its terminal was closed.
     ///
     /// # Errors
     /// When signals can't be received.
     pub async fn stop_requested() -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("receive SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("receive SIGINT")?;
+        let mut hang_up = signal(SignalKind::hangup()).context("receive SIGHUP")?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
         }
         // Whoever asks twice doesn't want to wait.
         spawn(async move {

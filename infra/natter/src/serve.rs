@@ -1,6 +1,7 @@
 //! `natter serve`: any set of parts in one process, and, unless told where one is, a NATS server as a child.
 
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use natter_host::{
@@ -50,7 +51,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let telemetry: TelemetrySettings = settings.section("telemetry")?;
     natter_host::init_telemetry(&telemetry)?;
 
-    let (settings, server) = bus(settings, arguments.bus_port).await?;
+    let (settings, server) = bus(settings, &arguments.data, arguments.bus_port).await?;
     let process = Process::start(settings, VERSION).await?;
     let mut running = Vec::new();
     for part in PARTS.into_iter().filter(|part| arguments.runs(part)) {
@@ -82,16 +83,26 @@ async fn start(process: &Process, part: &str) -> anyhow::Result<Running> {
 }
 
 /// Starts a NATS server of our own, unless the settings say where one is.
-async fn bus(settings: Settings, port: u16) -> anyhow::Result<(Settings, Option<natter_nats::Server>)> {
+async fn bus(
+    settings: Settings,
+    data: &Path,
+    port: u16,
+) -> anyhow::Result<(Settings, Option<natter_nats::Server>)> {
     let chosen: BusSettings = settings.section("bus")?;
     if !chosen.url.is_empty() {
         return Ok((settings, None));
     }
+    private_directory(data).with_context(|| format!("make {}", data.display()))?;
     let options = natter_nats::Options { port, ..natter_nats::Options::default() };
     let bus = natter_nats::Bus::create_or_open(&chosen.directory, &options).context("prepare the bus")?;
     let server = natter_nats::Server::start(&bus, None).await.context("start the NATS server")?;
     let settings = settings.with("bus.url", server.client_url());
     Ok((settings, Some(server)))
+}
+
+/// Messages, password hashes and keys are nobody else's to read.
+fn private_directory(directory: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 fn show(settings: &Settings) -> anyhow::Result<()> {
