@@ -118,7 +118,10 @@ impl Row {
             Some(Ok(Err(Skip(why)))) => Verdict::Skipped(why),
             Some(Err(error)) => Verdict::Judged {
                 measured: "-".into(),
-                violations: vec![format!("the run broke off: {error}")],
+                violations: vec![format!(
+                    "the run broke off: {}",
+                    error.to_string().chars().take(300).collect::<String>()
+                )],
                 figures: Figures::default(),
                 lines: Vec::new(),
             },

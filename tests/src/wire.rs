@@ -21,6 +21,13 @@ impl Wire {
         Self { socket: BufReader::new(TcpStream::connect(address).await.unwrap()) }
     }
 
+    /// Connects with a receive buffer that is as small as the system allows.
+    pub async fn connect_slow(address: &str) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        Self { socket: BufReader::new(socket.connect(address.parse().unwrap()).await.unwrap()) }
+    }
+
     /// The socket itself.
     pub fn socket(&mut self) -> &mut TcpStream {
         self.socket.get_mut()

@@ -51,6 +51,8 @@ impl Namespace {
              nft add table ip {name}
              nft add chain ip {name} in '{{ type nat hook prerouting priority -100; }}'
              nft add rule ip {name} in iifname {link} ip daddr 10.213.{subnet}.1 dnat to 127.0.0.1
+             nft add chain ip {name} source '{{ type nat hook input priority 100; }}'
+             nft add rule ip {name} source iifname {link} snat to 127.0.0.1
              ip netns exec {name} nft add table ip faults"
         ))?;
         Ok(namespace)

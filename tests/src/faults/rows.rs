@@ -337,7 +337,7 @@ async fn slow_client(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     let to = bob.user;
     drop(bob);
     sleep(plan.time() / 2).await;
-    let mut slow = Wire::connect(&scene.platform.address("tcp").await).await;
+    let mut slow = Wire::connect_slow(&scene.platform.address("tcp").await).await;
     let login = serde_json::json!({"name": "bob", "password": Person::password()});
     slow.call(1, "user.login", login).await;
     scene.fault("a client stops reading");
@@ -505,7 +505,7 @@ async fn rolling_restart(backend: Backend, plan: Plan) -> Result<Done, Skip> {
 async fn memory(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     const PEOPLE: usize = 5;
     const CONNECTIONS: usize = 100;
-    const TEXTS: usize = 200;
+    const TEXTS: usize = 300;
     let group = Cgroup::new(512)?;
     let settings = ["edge.max_connections_per_user=200", "user.sessions_per_user=1000"];
     let mut platform = Platform::prepare_distributed(backend, &settings).await;
@@ -527,13 +527,13 @@ async fn memory(backend: Backend, plan: Plan) -> Result<Done, Skip> {
         users.push(person.user);
         drop(person);
         for _ in 0..CONNECTIONS {
-            let mut wire = Wire::connect(&address).await;
+            let mut wire = Wire::connect_slow(&address).await;
             wire.call(1, "user.login", serde_json::json!({"name": name, "password": Person::password()}))
                 .await;
             slow.push(wire);
         }
     }
-    scene.fault("500 clients stop reading, and 3 MB for each");
+    scene.fault("500 clients stop reading, and 5 MB for each");
     let text = "x".repeat(16 * 1024);
     for number in 0..TEXTS * PEOPLE {
         let to = Recipient::User(users[number % PEOPLE]);
