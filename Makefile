@@ -15,6 +15,8 @@ run: nats-server ## Build and start everything that a person needs to chat; stor
 	@exec ./target/release/natter serve
 
 test: nats-server nats-cli ## Run every test, on real servers and on both databases
+	@# First, and by itself: a changed type breaks the build of much else, and only this says what to do.
+	cargo test --package broker-schemas --test lock
 	cargo build --workspace --bins
 	tests/tools/with-postgres.sh cargo test --workspace
 

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic of a test is its report")]
 
+#[path = "support/examples.rs"]
+mod examples;
 mod support;
 
 use std::collections::BTreeSet;
@@ -15,7 +17,7 @@ use postcard_schema::schema::{DataModelType, DataModelVariant, NamedType};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use support::examples::{Example, examples};
+use examples::{Example, examples};
 
 const ADD: &str = "broker-schemas/tests/support/examples.rs";
 const UPDATE: &str = "NATTER_UPDATE_GOLDEN=1 cargo test -p broker-schemas --test golden";

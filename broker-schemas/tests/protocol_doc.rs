@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic of a test is its report")]
 
+#[path = "support/examples.rs"]
+mod examples;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +14,7 @@ use broker_schemas::{Code, ContentType, Exposure, MethodSpec, SERVICES, message,
 use postcard_schema::schema::{DataModelType, DataModelVariant, NamedType, NamedValue};
 use serde_json::Value;
 
-use support::examples::examples;
+use examples::examples;
 
 const DOCUMENT: &str = "../docs/PROTOCOL.md";
 const UPDATE: &str = "NATTER_UPDATE_DOCS=1 cargo test -p broker-schemas --test protocol_doc";

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic of a test is its report")]
 
+#[path = "support/examples.rs"]
+mod examples;
 mod support;
 
 use broker_schemas::{ContentType, EdgeId, SERVICES};
 use postcard_schema::schema::{DataModelType, NamedType};
 use proptest::prelude::*;
 
-use support::examples::examples;
+use examples::examples;
 
 /// Types that have a limit of their own, which their `Deserialize` enforces: 16 bytes; 32 bytes.
 const BOUNDED_BY_THEMSELVES: [&str; 2] = ["Uuid", "EdgeId"];
