@@ -1,5 +1,7 @@
 //! One value or more of everything that travels. A new method gets its examples here.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
 use std::collections::BTreeMap;
 
 use broker_schemas::caller::Passport;
@@ -22,7 +24,7 @@ pub(crate) type Encoded = (Vec<u8>, String);
 
 /// A value of a type that travels, in both encodings.
 pub(crate) struct Example {
-    /// Of the type, as in [`super::wire_types`].
+    /// Of the type, as in `support::wire_types`.
     pub(crate) name: String,
     /// What the value shows.
     pub(crate) case: &'static str,
@@ -33,7 +35,7 @@ pub(crate) struct Example {
     pub(crate) reread: fn(ContentType, &[u8]) -> Result<Encoded, Error>,
 }
 
-/// Every example, in the order of [`super::wire_types`] as far as people keep it.
+/// Every example, in the order of `support::wire_types` as far as people keep it.
 pub(crate) fn examples() -> Vec<Example> {
     [user(), friend(), message(), between_modules()].into_iter().flatten().collect()
 }
