@@ -319,8 +319,11 @@ impl Server {
         let grace = tokio::time::sleep(LEAVE_GRACE);
         tokio::pin!(grace);
         let mut again = tokio::time::interval(NUDGE_EVERY);
+        again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // What has come goes first: sending more while it waits would only delay the end.
+                biased;
                 message = requests.next_message() => match message {
                     Some(message) => self.take(index, endpoint, message),
                     None => return,
