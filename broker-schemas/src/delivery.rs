@@ -4,7 +4,7 @@ use postcard_schema::Schema;
 use postcard_schema::schema::NamedType;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Identity, SessionId};
+use crate::{Error, GroupId, Identity, SessionId, UserId};
 
 /// Something pushed to clients, such as `message.new`.
 pub trait Event: Serialize + Schema {
@@ -41,17 +41,8 @@ pub struct EventSpec {
 /// knowing any type, and another team's service can push events of its own with no edge release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub enum Delivery {
-    /// Push an event to every session that the subject addresses.
-    Event {
-        /// Its name in the client protocol.
-        name: String,
-        /// Its body in JSON.
-        #[serde(with = "serde_bytes")]
-        json: Vec<u8>,
-        /// Its body in postcard.
-        #[serde(with = "serde_bytes")]
-        postcard: Vec<u8>,
-    },
+    /// Push an event to every session that the subject, a user's or everyone's, addresses.
+    Event(Push),
     /// End sessions of the user that the subject addresses.
     Close {
         /// Only this one; all of them when absent.
@@ -63,15 +54,52 @@ pub enum Delivery {
         /// Why, in words.
         message: String,
     },
+    /// Push an event to the sessions of those who are members of the group that the subject addresses, as of a version of the
+    /// group.
+    ///
+    /// Versions make this right however deliveries are lost or overtake each other. An edge that knows an older version asks
+    /// who is a member (`message.present`) before it hands out anything; and it hands out nothing to a member who joined by a
+    /// later version than the delivery's.
+    ToMembers {
+        /// The group's version when the event happened.
+        version: u64,
+        /// Who became a member by this version.
+        joined: Vec<UserId>,
+        /// Who ceased to be one by this version.
+        left: Vec<UserId>,
+        /// The event.
+        push: Push,
+    },
+    /// The user that the subject addresses has become a member of a group: receive what is delivered to it, then push the
+    /// event, upon which clients ask for what they missed until now.
+    Join {
+        /// Which group.
+        group: GroupId,
+        /// The event.
+        push: Push,
+    },
 }
 
-impl Delivery {
-    /// The delivery of `event`.
+/// An event in both encodings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Push {
+    /// Its name in the client protocol.
+    pub name: String,
+    /// Its body in JSON.
+    #[serde(with = "serde_bytes")]
+    pub json: Vec<u8>,
+    /// Its body in postcard.
+    #[serde(with = "serde_bytes")]
+    pub postcard: Vec<u8>,
+}
+
+impl Push {
+    /// The event in both encodings.
     ///
     /// # Errors
     /// [`crate::Code::Internal`] if the type can't be encoded, which a test of the contract rules out.
-    pub fn event<E: Event>(event: &E) -> Result<Self, Error> {
-        Ok(Self::Event {
+    pub fn of<E: Event>(event: &E) -> Result<Self, Error> {
+        Ok(Self {
             name: E::NAME.to_owned(),
             json: crate::ContentType::Json.encode(event)?,
             postcard: crate::ContentType::Postcard.encode(event)?,

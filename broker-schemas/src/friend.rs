@@ -10,7 +10,8 @@ service! {
     /// Who is whose friend, who asked, and who blocks whom.
     Friend = "friend" version 1,
     calls: [user::Lookup, message::SetGate],
-    hears: [user::PresenceChanged];
+    hears: [user::PresenceChanged],
+    delivers: [Users];
 
     /// Asks a user to become friends. If that user has asked already, this accepts.
     "request": Request => Requested { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }

@@ -196,6 +196,15 @@ impl Conversation {
         }
     }
 
+    /// The group whose conversation this is.
+    #[must_use]
+    pub const fn group_id(self) -> Option<GroupId> {
+        match self.0 {
+            Wire::Direct(..) => None,
+            Wire::Group(group) => Some(group),
+        }
+    }
+
     /// The other one of a direct conversation that `user` is in.
     #[must_use]
     pub fn peer_of(self, user: UserId) -> Option<UserId> {

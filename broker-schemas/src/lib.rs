@@ -2,7 +2,7 @@
 //! answer, what travels, under which subject, and who may say it.
 //!
 //! Nothing here knows about sockets, SQL or NATS clients. Start with one of the services ([`user`], [`friend`],
-//! [`message`]), then see [`service`] for what a declaration gives.
+//! [`group`], [`message`]), then see [`service`] for what a declaration gives.
 //!
 //! Every type here that travels is frozen once released: see `schema.lock` beside this crate.
 
@@ -12,11 +12,13 @@ pub mod codec;
 pub mod delivery;
 pub mod error;
 pub mod friend;
+pub mod group;
 pub mod header;
 pub mod id;
 pub mod message;
 pub mod notation;
 pub mod permission;
+pub mod rights;
 pub mod service;
 pub mod subject;
 pub mod user;
@@ -27,12 +29,13 @@ pub use codec::ContentType;
 pub use delivery::{Delivery, Event, Fact};
 pub use error::{Code, Error, Outcome};
 pub use id::{Conversation, EdgeId, GroupId, Seq, SessionId, Timestamp, UserId};
-pub use service::{Exposure, Method, MethodSpec, Repeat, Service, ServiceSpec};
+pub use service::{Audiences, Exposure, Method, MethodSpec, Repeat, Service, ServiceSpec};
 
 use serde::{Deserialize, Serialize};
 
 /// Every service of the platform, in the order in which people read about them.
-pub const SERVICES: &[&ServiceSpec] = &[&user::User::SPEC, &friend::Friend::SPEC, &message::Message::SPEC];
+pub const SERVICES: &[&ServiceSpec] =
+    &[&user::User::SPEC, &friend::Friend::SPEC, &group::Group::SPEC, &message::Message::SPEC];
 
 /// The service called `name`, if the contract has it.
 #[must_use]

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::subject::{self, Subject};
-use crate::{Exposure, Method, ServiceSpec, user};
+use crate::{Exposure, Method, ServiceSpec, message, user};
 
 /// Whoever holds a credential of the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,8 @@ impl Holder {
 }
 
 /// The methods that edges call on their own account.
-pub const EDGE_CALLS: &[crate::MethodSpec] = &[user::Renew::SPEC, user::ReportSessions::SPEC];
+pub const EDGE_CALLS: &[crate::MethodSpec] =
+    &[user::Renew::SPEC, user::ReportSessions::SPEC, message::GetGroupsOf::SPEC, message::GetPresent::SPEC];
 
 /// What a credential allows, in the patterns of a NATS configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,8 +119,8 @@ fn service(service: &'static ServiceSpec) -> Permissions {
         may.publish(subject::method(Exposure::Internal, method));
     }
     may.publish(subject::facts_of(service.name));
-    if !service.events.is_empty() {
-        may.publish(subject::deliveries_to_users());
+    for audiences in service.delivers {
+        may.publish(subject::deliveries_to(*audiences));
     }
     for holder in callers_of(service) {
         may.publish(subject::inbox(holder));

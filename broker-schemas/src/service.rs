@@ -148,6 +148,17 @@ pub struct ServiceSpec {
     pub facts: &'static [EventSpec],
     /// The facts of other services that it listens to, as `(service, fact)`.
     pub hears: &'static [(&'static str, &'static str)],
+    /// To whom it delivers.
+    pub delivers: &'static [Audiences],
+}
+
+/// To whom a service may deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audiences {
+    /// To any user.
+    Users,
+    /// To any group.
+    Groups,
 }
 
 /// The JSON of a postcard `T`.
@@ -166,7 +177,8 @@ macro_rules! service {
         $(#[doc = $doc:literal])*
         $service:ident = $name:literal version $version:literal,
         calls: [$($callee:ty),* $(,)?],
-        hears: [$($fact:ty),* $(,)?];
+        hears: [$($fact:ty),* $(,)?],
+        delivers: [$($audience:ident),* $(,)?];
         $(
             $(#[doc = $method_doc:literal])*
             $method:literal: $request:ty => $reply:ty {
@@ -190,6 +202,7 @@ macro_rules! service {
                 events: EVENTS,
                 facts: FACTS,
                 hears: &[$((<$fact as $crate::Fact>::SERVICE, <$fact as $crate::Fact>::NAME)),*],
+                delivers: &[$($crate::service::Audiences::$audience),*],
             };
         }
 

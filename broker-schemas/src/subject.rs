@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{EdgeId, Error, Exposure, GroupId, MethodSpec, ServiceSpec, UserId};
+use crate::{Audiences, EdgeId, Error, Exposure, GroupId, MethodSpec, ServiceSpec, UserId};
 
 /// A subject to publish on or to subscribe to. Only this module makes one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,10 +116,13 @@ pub fn deliver(audience: Audience) -> Subject {
     })
 }
 
-/// `natter.deliver.user.*`: deliveries to any user.
+/// `natter.deliver.user.*` or `natter.deliver.group.*`: deliveries to any of them.
 #[must_use]
-pub fn deliveries_to_users() -> Subject {
-    Subject("natter.deliver.user.*".to_owned())
+pub fn deliveries_to(audiences: Audiences) -> Subject {
+    Subject(match audiences {
+        Audiences::Users => "natter.deliver.user.*".to_owned(),
+        Audiences::Groups => "natter.deliver.group.*".to_owned(),
+    })
 }
 
 /// `natter.deliver.>`: every delivery.

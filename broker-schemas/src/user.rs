@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::{Anyone, Part, SignedIn};
 use crate::{
-    Done, EdgeId, Fetched, List, SessionId, Text, Timestamp, UserId, events, facts, friend, message, service,
+    Done, EdgeId, Fetched, List, SessionId, Text, Timestamp, UserId, events, facts, friend, group, message,
+    service,
 };
 
 /// Room for a name on the wire, in bytes. The user module's rule is narrower and says so.
@@ -22,8 +23,12 @@ pub const REPORT_MAX: usize = 1_024;
 service! {
     /// Accounts, sign-in, sessions and presence.
     User = "user" version 1,
-    calls: [friend::ListFriends, friend::ForgetUser, message::ListConversations, message::ForgetUser],
-    hears: [];
+    calls: [
+        friend::ListFriends, friend::ForgetUser, group::ListGroups, group::ForgetUser, message::GetUnread,
+        message::ForgetUser,
+    ],
+    hears: [],
+    delivers: [Users];
 
     /// Makes an account. The name is unique whatever the case of its letters.
     "register": Register => Registered { by: Anyone, on: [Client], repeat: Once, deadline_ms: 5_000 }
@@ -118,8 +123,10 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// The user's friends.
     pub friends: Fetched<Vec<friend::FriendEntry>>,
-    /// The user's conversations, and up to where each was read.
-    pub unread: Fetched<Vec<message::ConversationEntry>>,
+    /// The user's groups, without how much is unread in each: that is in `unread`.
+    pub groups: Fetched<Vec<group::GroupEntry>>,
+    /// Where the user stands in each conversation, the one with the newest message first; at most 1,024.
+    pub unread: Fetched<Vec<message::Standing>>,
 }
 
 /// See [`User`]'s `logout`.

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use broker_schemas::delivery::Push;
 use broker_schemas::permission::{Holder, Permissions};
 use broker_schemas::subject::{self, Audience, Subject};
-use broker_schemas::{ContentType, Delivery, Error, Event, Fact};
+use broker_schemas::{ContentType, Delivery, Error, Event, Fact, GroupId};
 use bytes::Bytes;
 
 pub use call::{Forward, Reply};
@@ -78,7 +79,7 @@ impl Bus {
     /// # Errors
     /// When the event can't be encoded or handed to the connection within a second.
     pub async fn push<E: Event>(&self, audience: Audience, event: &E) -> Result<(), Error> {
-        self.deliver(audience, &Delivery::event(event)?).await
+        self.deliver(audience, &Delivery::Event(Push::of(event)?)).await
     }
 
     /// Pushes one event to several audiences, encoded once.
@@ -90,11 +91,26 @@ impl Bus {
         audiences: impl IntoIterator<Item = Audience>,
         event: &E,
     ) -> Result<(), Error> {
-        let body = Bytes::from(ContentType::Postcard.encode(&Delivery::event(event)?)?);
+        let body = Bytes::from(ContentType::Postcard.encode(&Delivery::Event(Push::of(event)?))?);
         for audience in audiences {
             self.publish(&subject::deliver(audience), body.clone()).await?;
         }
         Ok(())
+    }
+
+    /// Pushes `event` to those who are members of `group` as of `version`, by which nobody joined or left.
+    ///
+    /// # Errors
+    /// As [`Bus::push`].
+    pub async fn push_to_members<E: Event>(
+        &self,
+        group: GroupId,
+        version: u64,
+        event: &E,
+    ) -> Result<(), Error> {
+        let (joined, left) = (Vec::new(), Vec::new());
+        let delivery = Delivery::ToMembers { version, joined, left, push: Push::of(event)? };
+        self.deliver(Audience::Group(group), &delivery).await
     }
 
     /// Sends `delivery` to the edges that have an interest in the audience.
