@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "only tests use this")]
 
+pub mod device;
 pub mod faults;
 pub mod history;
 pub mod load;
@@ -14,6 +15,7 @@ mod random;
 mod terminal;
 mod wire;
 
+pub use device::Device;
 pub use person::{Person, befriend};
 pub use platform::{Backend, Platform, Usage, program, signal};
 pub use random::Random;

@@ -95,7 +95,7 @@ impl Platform {
     /// Starts the bus, and each part in a process of its own.
     pub async fn start_distributed(&mut self) {
         self.start_bus().await;
-        for part in ["message", "friend", "user", "edge"] {
+        for part in ["message", "friend", "group", "user", "edge"] {
             self.start(part).await;
         }
     }
