@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic of a test is its report")]
 
-#[path = "support/examples.rs"]
+#[path = "support/examples/mod.rs"]
 mod examples;
 mod support;
 
@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use examples::{Example, examples};
 
-const ADD: &str = "broker-schemas/tests/support/examples.rs";
+const ADD: &str = "broker-schemas/tests/support/examples";
 const UPDATE: &str = "NATTER_UPDATE_GOLDEN=1 cargo test -p broker-schemas --test golden";
 
 /// One line of `golden.json`.

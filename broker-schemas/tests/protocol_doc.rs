@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic of a test is its report")]
 
-#[path = "support/examples.rs"]
+#[path = "support/examples/mod.rs"]
 mod examples;
 mod support;
 

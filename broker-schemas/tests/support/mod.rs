@@ -1,5 +1,5 @@
 //! The list of everything that travels, and a walk through what it is made of. Without values of these types, which are in
-//! `examples.rs`: the test of the lock must build, whatever became of a type.
+//! `examples`: the test of the lock must build, whatever became of a type.
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
