@@ -13,7 +13,7 @@ use crate::closing::Closing;
 use crate::connection::{Connection, Session};
 use crate::gateway::Gateway;
 use crate::renew;
-use crate::sessions::{Displaced, Member};
+use crate::sessions::{Displaced, OpenSession};
 
 /// An attachment whose passport proves what it says.
 pub(crate) struct Verified {
@@ -49,7 +49,7 @@ pub(crate) fn read(verifier: &Verifier, header: &str) -> Result<Verified, Error>
 /// # Errors
 /// When the reply signs somebody in and that can't be done.
 pub(crate) async fn apply(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     connection: &Arc<Connection>,
     reply: &Reply,
 ) -> Result<(), Error> {
@@ -64,19 +64,23 @@ pub(crate) async fn apply(
 }
 
 impl Gateway {
-    /// Signs a user in. Returns once nothing that is published for the user from now on can be missed.
-    async fn sign_in(&self, connection: &Arc<Connection>, verified: Verified) -> Result<(), Error> {
+    /// Signs a user in. Returns once nothing that is published for the user and the user's groups from now on can be missed.
+    async fn sign_in(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        verified: Verified,
+    ) -> Result<(), Error> {
         self.sign_out(connection);
         let Identity { user, session: id, .. } = verified.identity;
-        let member = Member { session: id, connection: connection.clone() };
-        let (audience, displaced) = self.sessions.join(user, member);
+        let open = OpenSession { session: id, connection: connection.clone() };
+        let (present, displaced) = self.sessions.join(user, open);
         for displaced in displaced {
             self.displace(displaced);
         }
         self.report.opened(id);
         let renew_at = renew::due(verified.valid_for);
         let session = Session { user, id, passport: verified.passport, renew_at, failures: 0 };
-        if let Err(error) = audience.subscribe(&self.bus, user, &self.work).await {
+        if let Err(error) = present.receive(self).await {
             self.end(connection, &session);
             return Err(error);
         }
@@ -118,14 +122,14 @@ impl Gateway {
 
     fn displace(&self, displaced: Displaced) {
         match displaced {
-            Displaced::SameSession(member) => member.connection.end_session(
+            Displaced::SameSession(open) => open.connection.end_session(
                 "resumed_elsewhere",
                 "the session was resumed on another connection",
                 Closing::SESSION_ENDED,
             ),
-            Displaced::Oldest(user, member) => {
-                self.report.closed(user, member.session);
-                member.connection.end_session(
+            Displaced::Oldest(user, open) => {
+                self.report.closed(user, open.session);
+                open.connection.end_session(
                     Closing::TOO_MANY_CONNECTIONS.code,
                     "the user signed in on too many other connections",
                     Closing::TOO_MANY_CONNECTIONS,

@@ -61,7 +61,7 @@ async fn run(gateway: Arc<Gateway>, connection: Arc<Connection>, call: Call) {
     connection.end_call(id, encoding, &answer);
 }
 
-async fn forward(gateway: &Gateway, connection: &Arc<Connection>, call: Call) -> Result<Bytes, Error> {
+async fn forward(gateway: &Arc<Gateway>, connection: &Arc<Connection>, call: Call) -> Result<Bytes, Error> {
     let scope = Scope {
         deadline: Instant::now() + gateway.settings.call_timeout(),
         passport: connection.session().map(|session| session.passport),

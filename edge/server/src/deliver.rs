@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use broker_schemas::{ContentType, Delivery};
+use broker_schemas::delivery::Push;
+use broker_schemas::{ContentType, Delivery, UserId};
 use bytes::Bytes;
 use natter_host::bus::Subscription;
 use natter_protocol::{Encoding, ServerFrame};
@@ -11,29 +12,35 @@ use crate::closing::Closing;
 use crate::connection::{Connection, Wire};
 use crate::gateway::Gateway;
 use crate::meters::METERS;
-use crate::sessions::Members;
+use crate::sessions::{OpenSession, OpenSessions};
 
-/// Sessions that are told before other tasks have their turn.
+/// Sends before other tasks have their turn.
 const BURST: usize = 256;
 
 /// Hands on what is delivered to one user, until the subscription ends.
-pub(crate) async fn to_user(mut deliveries: Subscription, members: Arc<Members>) {
+pub(crate) async fn to_user(
+    gateway: Arc<Gateway>,
+    user: UserId,
+    sessions: Arc<OpenSessions>,
+    mut deliveries: Subscription,
+) {
     while let Some(body) = deliveries.next().await {
         match read(&body) {
-            Some(Delivery::Event { name, json, postcard }) => {
-                let mut event = Event::new(&name, &json, &postcard);
-                for member in members.all() {
-                    event.send_to(&member.connection);
-                }
+            Some(Delivery::Event(push)) => Event::of(&push).send_to_all(&sessions.all()),
+            Some(Delivery::Join { group, push }) => {
+                // The event makes clients ask for what they missed until now: so not before nothing is missed any more.
+                gateway.join_group(user, group).await;
+                Event::of(&push).send_to_all(&sessions.all());
             }
             Some(Delivery::Close { only, except, code, message }) => {
-                for member in members.all() {
-                    let is_meant = only.is_none_or(|only| only == member.session);
-                    if is_meant && except != Some(member.session) {
-                        member.connection.end_session(&code, &message, Closing::SESSION_ENDED);
+                for open in &*sessions.all() {
+                    let is_meant = only.is_none_or(|only| only == open.session);
+                    if is_meant && except != Some(open.session) {
+                        open.connection.end_session(&code, &message, Closing::SESSION_ENDED);
                     }
                 }
             }
+            Some(Delivery::ToMembers { .. }) => tracing::warn!(%user, "a delivery to members, to a user"),
             None => {}
         }
     }
@@ -42,30 +49,44 @@ pub(crate) async fn to_user(mut deliveries: Subscription, members: Arc<Members>)
 /// Hands on what is delivered to everyone, until the subscription ends.
 pub(crate) async fn to_everyone(mut deliveries: Subscription, gateway: Arc<Gateway>) {
     while let Some(body) = deliveries.next().await {
-        let Some(Delivery::Event { name, json, postcard }) = read(&body) else { continue };
-        let mut event = Event::new(&name, &json, &postcard);
-        for (told, member) in gateway.sessions.all().into_iter().enumerate() {
-            event.send_to(&member.connection);
-            if told % BURST == BURST - 1 {
-                tokio::task::yield_now().await;
+        let push = match read(&body) {
+            Some(Delivery::Event(push)) => push,
+            // What is for one user or one group addresses nobody here.
+            Some(_) => {
+                tracing::warn!("a delivery to everyone that is no event");
+                continue;
             }
+            None => continue,
+        };
+        let mut event = Event::of(&push);
+        for (told, open) in gateway.sessions.all().iter().enumerate() {
+            event.send_to(&open.connection);
+            let_others(told).await;
         }
     }
 }
 
-fn read(body: &[u8]) -> Option<Delivery> {
+/// Called after each of many sends in a row, which are counted from 0: now and then, other tasks have their turn.
+pub(crate) async fn let_others(sent: usize) {
+    if sent % BURST == BURST - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Reads a delivery. What can't be read is logged.
+pub(crate) fn read(body: &[u8]) -> Option<Delivery> {
     METERS.deliveries.increment(1);
     let delivery = ContentType::Postcard.decode(body);
-    match delivery {
-        Ok(Delivery::Event { json, .. }) if std::str::from_utf8(&json).is_err() => {
-            tracing::warn!("delivery with json that is not utf-8");
+    let delivery =
+        delivery.inspect_err(|error| tracing::warn!(%error, "delivery of an unknown shape")).ok()?;
+    match &delivery {
+        Delivery::Event(push) | Delivery::ToMembers { push, .. } | Delivery::Join { push, .. }
+            if std::str::from_utf8(&push.json).is_err() =>
+        {
+            tracing::warn!(event = push.name, "delivery with json that is not utf-8");
             None
         }
-        Ok(delivery) => Some(delivery),
-        Err(error) => {
-            tracing::warn!(%error, "delivery of an unknown shape");
-            None
-        }
+        _ => Some(delivery),
     }
 }
 
@@ -78,8 +99,23 @@ pub(crate) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(crate) const fn new(name: &'a str, json: &'a [u8], postcard: &'a [u8]) -> Self {
+    pub(crate) fn of(push: &'a Push) -> Self {
+        Self::new(&push.name, &push.json, &push.postcard)
+    }
+
+    /// Tells a client that it may have missed something.
+    pub(crate) const fn resync() -> Self {
+        Self::new("session.resync", b"{}", &[])
+    }
+
+    const fn new(name: &'a str, json: &'a [u8], postcard: &'a [u8]) -> Self {
         Self { name, json, postcard, frames: Vec::new() }
+    }
+
+    pub(crate) fn send_to_all(&mut self, sessions: &[OpenSession]) {
+        for open in sessions {
+            self.send_to(&open.connection);
+        }
     }
 
     pub(crate) fn send_to(&mut self, connection: &Connection) {

@@ -6,7 +6,8 @@
 //! says so, and the `outbox` holds what the client has yet to read.
 //!
 //! The way of a delivery: while a user has `sessions` here, `deliver` hands to each of them what the bus has for the
-//! user. `renew`, `report` and `resync` keep the sessions good.
+//! user, and `groups` what it has for the groups that the user is in. `renew`, `report` and `resync` keep the sessions
+//! good.
 
 mod attach;
 mod call;
@@ -16,6 +17,7 @@ mod deliver;
 mod drive;
 mod framing;
 mod gateway;
+mod groups;
 mod http;
 mod jitter;
 mod limits;

@@ -12,6 +12,9 @@ pub(crate) static METERS: LazyLock<Meters> = LazyLock::new(|| Meters {
     sessions: gauge!("natter_edge_sessions"),
     out_queue_bytes: gauge!("natter_edge_out_queue_bytes"),
     deliveries: counter!("natter_edge_deliveries_total"),
+    groups: gauge!("natter_edge_groups"),
+    questions: counter!("natter_edge_present_questions_total"),
+    withheld: counter!("natter_edge_withheld_total"),
 });
 
 pub(crate) struct Meters {
@@ -21,6 +24,12 @@ pub(crate) struct Meters {
     pub(crate) sessions: Gauge,
     pub(crate) out_queue_bytes: Gauge,
     pub(crate) deliveries: Counter,
+    /// Groups with members here.
+    pub(crate) groups: Gauge,
+    /// How often it was asked who is in a group, because a delivery was newer than what was known.
+    pub(crate) questions: Counter,
+    /// Deliveries to groups that went to nobody, because that could not be asked.
+    pub(crate) withheld: Counter,
 }
 
 /// Connections of one transport.

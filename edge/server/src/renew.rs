@@ -109,13 +109,17 @@ impl Gateway {
     /// Renews all sessions soon: the user module may have ended some without this edge hearing of it, or may have
     /// forgotten that they are open.
     pub(crate) fn renew_all(&self) {
-        for member in self.sessions.all() {
-            self.renewals.schedule(&member.connection, member.session, within(SPREAD));
+        for open in self.sessions.all() {
+            self.renewals.schedule(&open.connection, open.session, within(SPREAD));
         }
     }
 
-    async fn renew(&self, id: SessionId, connection: &Arc<Connection>) {
+    async fn renew(self: &Arc<Self>, id: SessionId, connection: &Arc<Connection>) {
         let Some(session) = connection.session().filter(|session| session.id == id) else { return };
+        // In passing: word of a joining may have been lost.
+        if let Some(present) = self.sessions.present(session.user) {
+            self.refresh_groups(&present);
+        }
         match self.ask_for_renewal(&session).await {
             Ok(verified) => {
                 connection.update_session(id, |session| {

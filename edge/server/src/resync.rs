@@ -29,7 +29,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
     }
 }
 
-async fn repair(gateway: &Gateway) {
+async fn repair(gateway: &Arc<Gateway>) {
     // Not before the subscriptions are live again: what is missed after a client has synchronised would stay missed.
     while gateway.bus.fence().await.is_err() {
         sleep(TRY_AGAIN).await;
@@ -37,12 +37,10 @@ async fn repair(gateway: &Gateway) {
     let sessions = gateway.sessions.all();
     tracing::info!(sessions = sessions.len(), "the bus is back; clients are told to catch up");
     gateway.renew_all();
-    let mut event = Event::new("session.resync", b"{}", &[]);
+    let mut event = Event::resync();
     let group = sessions.len() / GROUPS as usize + 1;
-    for members in sessions.chunks(group) {
-        for member in members {
-            event.send_to(&member.connection);
-        }
+    for some in sessions.chunks(group) {
+        event.send_to_all(some);
         // Half of the most, on average.
         sleep_until(within(2 * SPREAD / GROUPS)).await;
     }

@@ -1,0 +1,145 @@
+//! Hands what is delivered to one group to its members here: one task for each group, one delivery after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_schemas::delivery::Push;
+use broker_schemas::group::MEMBERS_MAX;
+use broker_schemas::message::GetPresent;
+use broker_schemas::{Delivery, Error, GroupId, List};
+use natter_host::Scope;
+use natter_host::bus::Subscription;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::roster::{Recipient, Roster};
+use crate::deliver::{self, Event};
+use crate::gateway::Gateway;
+use crate::jitter::within;
+use crate::meters::METERS;
+
+/// How long a delivery waits until it is known who is a member. What comes meanwhile waits in the subscription.
+const ASK: Duration = Duration::from_secs(2);
+/// Somebody may enter with older news between an answer and its use; then it is asked again.
+const QUESTIONS: usize = 3;
+/// After a question that was not answered; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Hands out until the subscription ends.
+pub(super) async fn run(
+    gateway: Arc<Gateway>,
+    group: GroupId,
+    roster: Arc<Roster>,
+    mut deliveries: Subscription,
+) {
+    let mut relay = Relay { gateway, group, roster, debt: None };
+    loop {
+        let body = tokio::select! {
+            body = deliveries.next() => body,
+            () = relay.debt_is_due() => {
+                relay.ask().await;
+                continue;
+            }
+        };
+        let Some(body) = body else { return };
+        match deliver::read(&body) {
+            Some(Delivery::ToMembers { version, joined, left, push }) => {
+                let changes_members = !joined.is_empty() || !left.is_empty();
+                if changes_members && relay.roster.is_next(version) {
+                    relay.gateway.sessions.groups.advance(group, &relay.roster, version, &joined, &left);
+                }
+                relay.hand_on(version, &push).await;
+            }
+            Some(_) => tracing::warn!(%group, "a delivery to a group that says no version of it"),
+            None => {}
+        }
+    }
+}
+
+struct Relay {
+    gateway: Arc<Gateway>,
+    group: GroupId,
+    roster: Arc<Roster>,
+    debt: Option<Debt>,
+}
+
+/// Something was withheld. Once it is known again who is a member, the members are told to catch up.
+struct Debt {
+    ask_at: Instant,
+    pause: Duration,
+}
+
+impl Relay {
+    async fn hand_on(&mut self, version: u64, push: &Push) {
+        for _ in 0..QUESTIONS {
+            if let Some(recipients) = self.roster.as_of(version) {
+                hand_out(&recipients, version, Event::of(push)).await;
+                return;
+            }
+            let may_ask = self.debt.as_ref().is_none_or(|debt| debt.ask_at <= Instant::now());
+            if !may_ask || !self.ask().await {
+                break;
+            }
+        }
+        METERS.withheld.increment(1);
+        self.debt.get_or_insert_with(|| Debt::after(FIRST_PAUSE));
+    }
+
+    /// Asks who is a member, and pays the debt if there is one. Says whether that was answered.
+    async fn ask(&mut self) -> bool {
+        METERS.questions.increment(1);
+        let asked = timeout(ASK, self.try_to_ask()).await;
+        match asked.unwrap_or_else(|_| Err(Error::timeout("no answer in time"))) {
+            Ok(()) => {
+                if self.debt.take().is_some() {
+                    let recipients = self.roster.recipients();
+                    hand_out(&recipients, u64::MAX, Event::resync()).await;
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, group = %self.group, "members not known; what is for them is withheld");
+                let pause = self.debt.as_ref().map_or(FIRST_PAUSE, |debt| debt.pause * 2);
+                self.debt = Some(Debt::after(pause.min(LONGEST_PAUSE)));
+                false
+            }
+        }
+    }
+
+    async fn try_to_ask(&self) -> Result<(), Error> {
+        let groups = &self.gateway.sessions.groups;
+        let _room = groups.questions.acquire().await;
+        for asked in self.roster.users().chunks(MEMBERS_MAX) {
+            let users = List::new(asked.to_vec()).map_err(Error::invalid)?;
+            let request = GetPresent { group: self.group, users };
+            let present = self.gateway.bus.call(&Scope::background(ASK), &request).await?;
+            groups.learn(self.group, &self.roster, asked, &present);
+        }
+        Ok(())
+    }
+
+    /// Returns when there is a debt and it is time to ask again.
+    async fn debt_is_due(&self) {
+        match &self.debt {
+            Some(debt) => sleep_until(debt.ask_at).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Debt {
+    fn after(pause: Duration) -> Self {
+        Self { ask_at: within(pause / 2) + pause / 2, pause }
+    }
+}
+
+async fn hand_out(recipients: &[Recipient], version: u64, mut event: Event<'_>) {
+    let mut sent = 0;
+    for sessions in recipients.iter().filter_map(|recipient| recipient.at(version)) {
+        for open in &*sessions.all() {
+            event.send_to(&open.connection);
+            deliver::let_others(sent).await;
+            sent += 1;
+        }
+    }
+}
