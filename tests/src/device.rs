@@ -3,14 +3,14 @@
 //! [`crate::Person`] asks for what it missed and puts messages in order, as a good client does. A test of who is told what needs
 //! to see what the edge said, and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use broker_schemas::message::{self, Entry, Recipient, Sent};
-use broker_schemas::{Code, Conversation, Event, GroupId, Method, Outcome, UserId, friend, group, user};
+use broker_schemas::{Code, Conversation, Event, GroupId, Map, Method, Outcome, UserId, friend, group, user};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -282,6 +282,47 @@ impl Device {
             }
         }
     }
+}
+
+/// What a client has of each conversation: the last message, or the last change.
+pub type Cursors = BTreeMap<Conversation, u64>;
+
+impl Device {
+    /// Everything that the user doesn't have, in as many answers as it takes, each of which is bounded: the new messages, and
+    /// the changed ones.
+    ///
+    /// # Panics
+    /// When an answer is longer than it may be, or doesn't bring the client any further.
+    pub async fn sync(&self, mut have: Cursors, mut revisions: Option<Cursors>) -> (Vec<Entry>, Vec<Entry>) {
+        let (mut messages, mut changed) = (Vec::new(), Vec::new());
+        loop {
+            let revisions_now = revisions.clone().map(|revisions| Map::new(revisions).unwrap());
+            let request = message::Sync { have: Map::new(have.clone()).unwrap(), revisions: revisions_now };
+            let page = self.call(&request).await.unwrap();
+            assert_bounded(&page.messages);
+            assert_bounded(&page.changed);
+            assert!(!page.more || !page.messages.is_empty() || !page.changed.is_empty(), "more of nothing");
+            for entry in &page.messages {
+                have.insert(entry.conversation, entry.seq.get());
+            }
+            for entry in &page.changed {
+                revisions.as_mut().expect("asked for").insert(entry.conversation, entry.revision);
+            }
+            messages.extend(page.messages);
+            changed.extend(page.changed);
+            if !page.more {
+                return (messages, changed);
+            }
+        }
+    }
+}
+
+/// Asserts that a page is not longer than a page may be: what goes beyond its bytes is one message at most.
+pub fn assert_bounded(page: &[Entry]) {
+    assert!(page.len() <= message::PAGE_MAX as usize, "{} messages in one answer", page.len());
+    let bytes = page.iter().map(|entry| entry.text.len()).sum::<usize>();
+    let longest = page.iter().map(|entry| entry.text.len()).max().unwrap_or(0);
+    assert!(bytes <= message::PAGE_BYTES + longest, "{bytes} bytes in one answer");
 }
 
 /// A text for somebody.

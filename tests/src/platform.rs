@@ -208,7 +208,8 @@ impl Platform {
         self.address_of(if self.bus.is_some() { "edge" } else { ALL }, socket).await
     }
 
-    async fn address_of(&self, edge: &str, socket: &str) -> String {
+    /// The same, of one of several edges.
+    pub async fn address_of(&self, edge: &str, socket: &str) -> String {
         let deadline = Instant::now() + START;
         loop {
             if let Ok(text) = std::fs::read_to_string(self.address_file(edge)) {
