@@ -1,0 +1,37 @@
+//! `group.set_role`: makes a member an administrator, or an administrator a plain member.
+
+use broker_schemas::group::{Change, SetRole};
+use broker_schemas::rights::Role;
+use broker_schemas::{Done, Error, SignedIn};
+use natter_host::{Call, Handle, Result};
+
+use crate::authorise::Allowed;
+use crate::change::{Applied, Rule};
+use crate::group::{Being, check_other, check_rank, not_a_member};
+use crate::{Module, Settings};
+
+impl Handle<SetRole> for Module {
+    async fn handle(&self, call: &Call<SignedIn>, request: SetRole) -> Result<Done> {
+        check_other(call.caller.user(), request.user)?;
+        if request.role == Role::Owner {
+            let message = "role: expected administrator or member; group.transfer makes somebody the owner";
+            return Err(Error::invalid(message).into());
+        }
+        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        self.finish(&call.scope, &outcome).await
+    }
+}
+
+impl Rule for SetRole {
+    async fn apply(&self, allowed: &mut Allowed<Self>, _: &Settings) -> Result<Applied> {
+        let Being::Member(membership) = allowed.being(self.user).await? else {
+            return Err(not_a_member().into());
+        };
+        check_rank(allowed.role, membership.role)?;
+        if membership.role == self.role {
+            return Ok(Applied::Nothing);
+        }
+        allowed.set_role(self.user, self.role).await?;
+        Ok(Applied::Changed(Change::RoleSet { user: self.user, role: self.role }))
+    }
+}

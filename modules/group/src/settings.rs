@@ -1,0 +1,65 @@
+//! Section `[group]` of the configuration.
+
+use std::ops::RangeInclusive;
+
+use broker_schemas::group::MEMBERS_MAX;
+use serde::{Deserialize, Serialize};
+
+use crate::store::LISTED;
+
+/// Section `[group]` of the configuration. What there is beyond a limit that was lowered stays.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How many members a group may have, 2 to 10,000. Default: 1,000.
+    pub max_members: u32,
+    /// How many groups a user may be in, 1 to 1,000. Default: 200.
+    pub max_groups: u32,
+    /// How many people may ask to join a group at once, 1 to 1,000. Default: 200.
+    pub max_asking: u32,
+    /// How many people a group may keep out, 1 to 1,000. Default: 1,000.
+    pub max_blocked: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_members: 1_000, max_groups: 200, max_asking: 200, max_blocked: 1_000 }
+    }
+}
+
+impl Settings {
+    /// # Errors
+    /// Names the limit that is out of range.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let most_members = u32::try_from(MEMBERS_MAX)?;
+        let limits: [(&str, u32, RangeInclusive<u32>); 4] = [
+            ("max_members", self.max_members, 2..=most_members),
+            ("max_groups", self.max_groups, 1..=LISTED),
+            ("max_asking", self.max_asking, 1..=LISTED),
+            ("max_blocked", self.max_blocked, 1..=LISTED),
+        ];
+        for (name, limit, range) in limits {
+            anyhow::ensure!(
+                range.contains(&limit),
+                "group.{name}: expected {} to {}, got {limit}",
+                range.start(),
+                range.end()
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_an_answer_could_not_hold_is_refused_by_name() {
+        assert!(Settings::default().check().is_ok());
+        let error = Settings { max_members: 1, ..Settings::default() }.check().unwrap_err();
+        assert!(error.to_string().contains("group.max_members: expected 2 to 10000, got 1"), "{error}");
+        let error = Settings { max_groups: 1_001, ..Settings::default() }.check().unwrap_err();
+        assert!(error.to_string().contains("group.max_groups: expected 1 to 1000"), "{error}");
+    }
+}
