@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use anyhow::Context;
+use broker_schemas::delivery::Push;
 use broker_schemas::subject::{self, Addressed};
 use broker_schemas::{ContentType, Delivery};
 
@@ -39,17 +40,25 @@ fn decode(subject: &str, body: &[u8]) -> String {
 
 fn delivery(body: &[u8]) -> Option<String> {
     match ContentType::Postcard.decode(body).ok()? {
-        Delivery::Event { name, json, .. } => {
-            Some(format!("{{\"event\":{name:?},\"body\":{}}}", String::from_utf8_lossy(&json)))
-        }
+        Delivery::Event(push) => Some(format!("{{{}}}", event(&push))),
         close @ Delivery::Close { .. } => serde_json::to_string(&close).ok(),
+        Delivery::ToMembers { version, joined, left, push } => {
+            let [joined, left] = [joined, left].map(|users| serde_json::to_string(&users).ok());
+            let (joined, left) = (joined?, left?);
+            Some(format!("{{\"version\":{version},\"joined\":{joined},\"left\":{left},{}}}", event(&push)))
+        }
+        Delivery::Join { group, push } => Some(format!("{{\"join\":{group},{}}}", event(&push))),
     }
+}
+
+fn event(push: &Push) -> String {
+    format!("\"event\":{:?},\"body\":{}", push.name, String::from_utf8_lossy(&push.json))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use broker_schemas::{UserId, friend};
+    use broker_schemas::{GroupId, UserId, friend};
 
     #[test]
     fn a_request_a_delivery_and_json_are_shown_as_json() {
@@ -57,11 +66,22 @@ mod tests {
         let request = ContentType::Postcard.encode(&friend::Request { user }).unwrap();
         assert_eq!(decode("natter.client.friend.v1.request", &request), r#"{"user":7}"#);
         assert_eq!(decode("natter.client.friend.v1.request", b"7"), r#"{"user":55}"#);
-        let event = Delivery::event(&friend::PresenceEvent { user, online: true }).unwrap();
-        let event = ContentType::Postcard.encode(&event).unwrap();
+        let push = Push::of(&friend::PresenceEvent { user, online: true }).unwrap();
+        let event = ContentType::Postcard.encode(&Delivery::Event(push.clone())).unwrap();
         assert_eq!(
             decode("natter.deliver.user.3", &event),
             r#"{"event":"friend.presence","body":{"user":7,"online":true}}"#
+        );
+        let (version, joined, left) = (5, vec![user], vec![]);
+        let delivery = Delivery::ToMembers { version, joined, left, push: push.clone() };
+        assert_eq!(
+            decode("natter.deliver.group.3", &ContentType::Postcard.encode(&delivery).unwrap()),
+            r#"{"version":5,"joined":[7],"left":[],"event":"friend.presence","body":{"user":7,"online":true}}"#
+        );
+        let delivery = Delivery::Join { group: GroupId::new(3).unwrap(), push };
+        assert_eq!(
+            decode("natter.deliver.user.7", &ContentType::Postcard.encode(&delivery).unwrap()),
+            r#"{"join":3,"event":"friend.presence","body":{"user":7,"online":true}}"#
         );
         assert_eq!(decode("natter.client.friend.v1.request", br#"{"user":7}"#), r#"{"user":7}"#);
         assert_eq!(decode("elsewhere", &[0xff, 0xfe]), "(2 bytes of another shape)");

@@ -10,9 +10,10 @@ use natter_host::{
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Modules before the edge: whoever can connect finds everything there. They stop the other way round.
-const PARTS: [&str; 4] = [
+const PARTS: [&str; 5] = [
     natter_message::Message::NAME,
     natter_friend::Friend::NAME,
+    natter_group::Group::NAME,
     natter_user::User::NAME,
     natter_edge::Edge::NAME,
 ];
@@ -22,7 +23,7 @@ const PARTS: [&str; 4] = [
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     common: natter_host::Arguments,
-    /// Run only these parts: user, friend, message, edge
+    /// Run only these parts: user, friend, group, message, edge
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = PARTS)]
     only: Vec<String>,
     /// Keep everything in this directory
@@ -76,6 +77,7 @@ async fn start(process: &Process, part: &str) -> anyhow::Result<Running> {
     match part {
         natter_message::Message::NAME => process.run::<natter_message::Message>().await,
         natter_friend::Friend::NAME => process.run::<natter_friend::Friend>().await,
+        natter_group::Group::NAME => process.run::<natter_group::Group>().await,
         natter_user::User::NAME => process.run::<natter_user::User>().await,
         natter_edge::Edge::NAME => process.run::<natter_edge::Edge>().await,
         other => bail!("there is no part {other}"),
@@ -112,6 +114,7 @@ fn show(settings: &Settings) -> anyhow::Result<()> {
         ("telemetry", toml_of::<TelemetrySettings>(settings, "telemetry")?),
         ("user", toml_of::<natter_user::Settings>(settings, "user")?),
         ("friend", toml_of::<natter_friend::Settings>(settings, "friend")?),
+        ("group", toml_of::<natter_group::Settings>(settings, "group")?),
         ("message", toml_of::<natter_message::Settings>(settings, "message")?),
         ("edge", toml_of::<natter_edge::Settings>(settings, "edge")?),
     ])

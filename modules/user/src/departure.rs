@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_schemas::{Delivery, Error, Outcome, SessionId, UserId, friend, message};
+use broker_schemas::{Delivery, Error, Outcome, SessionId, UserId, friend, group, message};
 use natter_host::{Result, Scope};
 use tokio_util::sync::CancellationToken;
 
@@ -72,10 +72,15 @@ impl Module {
         // Again, for the handler may have died before it did.
         self.deliver(user, &close_sessions(None)).await;
         let scope = Scope::background(CALL_PATIENCE);
-        let (friends, messages) = (friend::ForgetUser { user }, message::ForgetUser { user });
-        let (friends, messages) =
-            tokio::join!(self.bus.call(&scope, &friends), self.bus.call(&scope, &messages));
-        friends.and(messages)?;
+        let friends = friend::ForgetUser { user };
+        let groups = group::ForgetUser { user };
+        let messages = message::ForgetUser { user };
+        let (friends, groups, messages) = tokio::join!(
+            self.bus.call(&scope, &friends),
+            self.bus.call(&scope, &groups),
+            self.bus.call(&scope, &messages),
+        );
+        friends.and(groups).and(messages)?;
         tracing::info!(%user, "other services know that the account is deleted");
         Ok(())
     }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use broker_schemas::subject::Audience;
-use broker_schemas::{Delivery, Timestamp, friend, message, user};
+use broker_schemas::{Delivery, Timestamp, friend, group, message, user};
 use natter_host::{Call, Result, Verifier};
 
 use crate::Module;
 use crate::store::OpenSession;
 use crate::token::Token;
 
-/// How long a sign-in waits for the friends and the conversations. It answers without them rather than late.
+/// How long a sign-in waits for the friends, the groups and what is unread. It answers without them rather than late.
 const FETCH_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Module {
@@ -35,9 +35,11 @@ impl Module {
 
         let attachment = self.signer.sign(open.user, open.session)?;
         let scope = call.scope.with_passport(Verifier::header(&attachment.passport)).within(FETCH_PATIENCE);
-        let (friends, conversations) = tokio::join!(
+        let list_groups = group::ListGroups { unread: Some(false) };
+        let (friends, groups, unread) = tokio::join!(
             self.bus.call(&scope, &friend::ListFriends {}),
-            self.bus.call(&scope, &message::ListConversations {}),
+            self.bus.call(&scope, &list_groups),
+            self.bus.call(&scope, &message::GetUnread {}),
         );
         call.attach(&attachment)?;
         Ok(user::Session {
@@ -48,7 +50,8 @@ impl Module {
             token: token.into_inner(),
             expires_at,
             friends: friends.map(|reply| reply.friends).into(),
-            unread: conversations.map(|reply| reply.conversations).into(),
+            groups: groups.map(|reply| reply.groups).into(),
+            unread: unread.map(|reply| reply.conversations).into(),
         })
     }
 
