@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use broker_schemas::message::{Entry, Recipient, Sent};
 use broker_schemas::{Conversation, UserId, friend, user};
-use natter_client::{Address, CallError, Chat, ChatOptions, Client, Event, Update, Updates};
+use natter_client::{Address, CallError, Chat, ChatOptions, Client, Cursor, Event, Update, Updates};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -137,7 +137,7 @@ pub struct Absent {
     name: String,
     user: UserId,
     token: String,
-    cursors: std::collections::HashMap<Conversation, u64>,
+    cursors: std::collections::HashMap<Conversation, Cursor>,
     address: Address,
 }
 

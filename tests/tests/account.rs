@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker_schemas::message::{self, ListConversations};
+use broker_schemas::message::{self, GetUnread, ListConversations};
 use broker_schemas::user::{ChangePassword, DeleteAccount, Login, Register, Resume, Session};
 use broker_schemas::{Code, Fetched, Outcome, friend};
 use natter_client::{Address, CallError, Client, Event, Update};
@@ -143,10 +143,12 @@ on_both_databases! {
         assert_ne!(namesake.user, gone);
         let Fetched::Available(unread) = &namesake.session.unread else { panic!("{:?}", namesake.session) };
         assert!(unread.is_empty());
-        assert!(namesake.chat.call(&ListConversations {}).await.unwrap().conversations.is_empty());
+        let list = ListConversations { after: None, limit: None };
+        assert!(namesake.chat.call(&list).await.unwrap().conversations.is_empty());
+        assert!(namesake.chat.call(&GetUnread {}).await.unwrap().conversations.is_empty());
         assert_refused(namesake.chat.history(there, None, 10).await, Code::NotFound);
         let have = broker_schemas::Map::new([(there, 0)].into()).unwrap();
-        assert!(namesake.chat.call(&message::Sync { have }).await.unwrap().messages.is_empty());
+        assert!(namesake.chat.call(&message::Sync { have, revisions: None }).await.unwrap().messages.is_empty());
 
         let history = alice.chat.history(there, None, 10).await.unwrap();
         let texts: Vec<_> = history.iter().map(|entry| entry.text.as_str()).collect();

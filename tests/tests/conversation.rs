@@ -5,6 +5,7 @@ use std::time::Duration;
 use broker_schemas::message::{Read, Recipient};
 use broker_schemas::{Code, Fetched, Seq, friend, message};
 use natter_client::{Event, Update};
+use natter_tests::device::draft;
 use natter_tests::{Person, Platform, befriend, on_both_databases};
 use uuid::Uuid;
 
@@ -78,7 +79,7 @@ on_both_databases! {
         let mut bob = Person::register(&address, "bob").await;
         befriend(&mut alice, &mut bob).await;
         let (client_id, to) = (Uuid::now_v7(), Recipient::User(bob.user));
-        let send = |text: &str| message::Send { to, client_id, text: text.try_into().unwrap() };
+        let send = |text: &str| message::Send { client_id, ..draft(to, text) };
         let first = alice.chat.call(&send("once")).await.unwrap();
         for _ in 0..3 {
             assert_eq!(alice.chat.call(&send("once")).await.unwrap(), first);
@@ -130,7 +131,7 @@ on_both_databases! {
         let read = Read { conversation: there, seq: Seq::new(1).unwrap() };
         assert_eq!(eve.chat.call(&read).await.unwrap_err().code(), Code::NotFound);
         let have = broker_schemas::Map::new([(there, 0)].into()).unwrap();
-        assert!(eve.chat.call(&message::Sync { have }).await.unwrap().messages.is_empty());
+        assert!(eve.chat.call(&message::Sync { have, revisions: None }).await.unwrap().messages.is_empty());
         eve.expect_silence(Duration::from_millis(200)).await;
     }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use broker_schemas::message::Recipient;
-use broker_schemas::{friend, message, user};
+use broker_schemas::{friend, user};
 use natter_client::Update;
+use natter_tests::device::draft;
 use natter_tests::{Person, Platform, befriend, on_both_databases};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 const PEOPLE: usize = 20;
 
@@ -34,12 +34,7 @@ async fn talk(
     while !stop.load(Ordering::Relaxed) {
         number += 1;
         let text = format!("{} {number}", person.name);
-        let send = message::Send {
-            to: Recipient::User(peer),
-            client_id: Uuid::now_v7(),
-            text: text.as_str().try_into().unwrap(),
-        };
-        match person.chat.call(&send).await {
+        match person.chat.call(&draft(Recipient::User(peer), &text)).await {
             Ok(sent) => seen.acked.push((sent.seq.get(), text)),
             Err(error) => seen.failed.push(format!("send: {error}")),
         }

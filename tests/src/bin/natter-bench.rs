@@ -22,10 +22,10 @@ use broker_schemas::{UserId, message, subject, user};
 use futures_util::StreamExt;
 use hdrhistogram::Histogram;
 use natter_client::{Address, Client, Event, Events};
+use natter_tests::device::draft;
 use natter_tests::{Backend, Person, Platform, Usage, befriend};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 const SECONDS: u64 = 10;
 const IN_FLIGHT: usize = 64;
@@ -188,8 +188,7 @@ struct Talker {
 
 impl Talker {
     fn draft(&self, text: &str) -> message::Send {
-        let text = text.try_into().unwrap();
-        message::Send { to: Recipient::User(self.peer), client_id: Uuid::now_v7(), text }
+        draft(Recipient::User(self.peer), text)
     }
 }
 
