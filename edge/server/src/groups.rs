@@ -123,10 +123,14 @@ impl Groups {
         state.groups.get(&group).cloned()
     }
 
-    /// A group's next version is known by who joined and who left.
+    /// Who joined and who left by a version was told. That makes it known if it is the next one. A version by which nobody
+    /// did may be that of any later event, too, and so says nothing.
     fn advance(&self, id: GroupId, roster: &Arc<Roster>, version: u64, joined: &[UserId], left: &[UserId]) {
+        if joined.is_empty() && left.is_empty() {
+            return;
+        }
         let mut state = self.lock();
-        if !state.has(id, roster) {
+        if !state.has(id, roster) || !roster.is_next(version) {
             return;
         }
         for user in joined {

@@ -44,10 +44,8 @@ pub(super) async fn run(
         let Some(body) = body else { return };
         match deliver::read(&body) {
             Some(Delivery::ToMembers { version, joined, left, push }) => {
-                let changes_members = !joined.is_empty() || !left.is_empty();
-                if changes_members && relay.roster.is_next(version) {
-                    relay.gateway.sessions.groups.advance(group, &relay.roster, version, &joined, &left);
-                }
+                let groups = &relay.gateway.sessions.groups;
+                groups.advance(group, &relay.roster, version, &joined, &left);
                 relay.hand_on(version, &push).await;
             }
             Some(_) => tracing::warn!(%group, "a delivery to a group that says no version of it"),

@@ -23,7 +23,7 @@ pub(crate) const FACTS: &[EventSpec] = &[];
 
 service! {
     /// Takes the place of the user module.
-    User = "user" version 1, calls: [], hears: [];
+    User = "user" version 1, calls: [], hears: [], delivers: [Users];
 
     /// Signs in as whoever the request says.
     "login": Login => Done { by: Anyone, on: [Client], repeat: Once, deadline_ms: 5_000 }

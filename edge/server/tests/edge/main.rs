@@ -6,6 +6,8 @@ mod calls;
 mod client;
 mod demo;
 mod drain;
+mod groups;
 mod hostile;
+mod memberships;
 mod sessions;
 mod world;
