@@ -5,24 +5,26 @@
 //! they promise.
 //!
 //! A history names users, devices and conversations by what they are on the wire, and holds no text: bodies are hashes.
+//! What a group's conversation says happened to it (a notice) is a few words, such as `kicked 7`.
 
 mod checker;
+mod file;
 #[cfg(test)]
 mod generator;
+mod lose;
+mod recorder;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use checker::{Bounds, Figures, Invariant, Report, Violation, check};
+pub use checker::{Bounds, Figures, Growth, Invariant, Level, Report, Violation, check};
+pub use file::{load, save};
+pub use lose::without_last_acked;
+pub use recorder::Recorder;
 
 /// Microseconds since the history began.
 pub type Micros = u64;
@@ -49,6 +51,9 @@ pub enum Line {
         at: Micros,
         /// Which process.
         process: String,
+        /// Its number, by which it differs from the one before it of the same name.
+        #[serde(default)]
+        pid: u32,
         /// Resident memory, in bytes.
         resident: u64,
         /// Open file descriptors.
@@ -89,16 +94,25 @@ pub enum Step {
 pub enum Operation {
     /// Stores a message. `Invoke` has `client_id` and `body`, `Ok` also `seq`.
     Send,
-    /// A device shows a message to its user, however it got there: always `Ok`, with `seq`, `from`, `client_id`, `body`.
+    /// A device shows a message to its user, however it got there: always `Ok`, with `seq`, `from`, `body`, and `client_id`
+    /// or, of a notice, `notice`.
     Deliver,
-    /// A user reads a conversation's whole history. `Invoke`, then `Ok` with `seq` for each message, in order, then `Ok`
-    /// without one: that was all.
+    /// A user reads a conversation's whole history. `Invoke`, then `Ok` with `seq` for each message, in order, as for
+    /// [`Operation::Deliver`], then `Ok` without one: that was all. `Fail` when it may not be read.
     Sync,
-    /// A user comes into a conversation, and may see it from `seq` on (from its beginning when absent).
+    /// A user comes into a conversation. What the user may see begins with `seq`; without one, with the joining.
+    /// With a `notice`, the joining stands in the conversation. `from` says who took the user in, if somebody did.
     Join,
-    /// A user leaves a conversation, or is made to. Once it is acked, nothing that is sent later reaches that user, and
-    /// nothing can be read.
+    /// A user leaves a conversation, or is made to, by `from`. Once it is acked, nothing that is sent later reaches that user,
+    /// and nothing can be read. With a `notice`, it stands in the conversation, and nothing behind it is for the user.
     Leave,
+    /// A group is made, or something happens to it that moves nobody: a `notice` of it stands in the conversation.
+    Change,
+    /// A user changes the message at `seq`. `Invoke` has the `body` that it has then (that of the empty text, when it is
+    /// recalled; none, when the text stays), `Ok` the `revision`. One at a time for each message.
+    Edit,
+    /// A device shows what a message has become: always `Ok`, with `seq`, `revision`, `body` and `state`.
+    Update,
     /// A user closes a conversation for everyone in it: once it is acked, nothing can be sent, but all stays readable.
     Block,
     /// Takes a block back.
@@ -134,9 +148,18 @@ pub struct Event {
     /// [`hash`] of what it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<u64>,
-    /// Who is said to have sent it.
+    /// Who is said to have sent it, or did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
+    /// What happened to the group. Of each notice, one operation is under way at a time in one conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+    /// Counts the changes of messages in the conversation; 0 for a message that was never changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// Hash of what else can change about a message: its reactions, and who recalled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<u64>,
     /// Why it failed, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -157,6 +180,9 @@ impl Event {
             seq: None,
             body: None,
             from: None,
+            notice: None,
+            revision: None,
+            state: None,
             why: String::new(),
         }
     }
@@ -175,107 +201,4 @@ pub fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Takes the lines of many clients, in the order of their times.
-#[derive(Debug, Clone)]
-pub struct Recorder {
-    start: Instant,
-    lines: Arc<Mutex<Vec<Line>>>,
-}
-
-impl Default for Recorder {
-    fn default() -> Self {
-        Self { start: Instant::now(), lines: Arc::default() }
-    }
-}
-
-impl Recorder {
-    /// A step of an operation, now.
-    pub fn event(&self, event: Event) {
-        self.add(|at| Line::Event(Event { at, ..event }));
-    }
-
-    /// A moment, now.
-    pub fn mark(&self, mark: Mark, what: impl Into<String>) {
-        let what = what.into();
-        self.add(|at| Line::Mark { at, mark, what });
-    }
-
-    /// What a process uses now.
-    pub fn sample(&self, process: &str, resident: u64, descriptors: u64) {
-        self.add(|at| Line::Sample { at, process: process.to_owned(), resident, descriptors });
-    }
-
-    /// The time is taken with the lock held, so that times never go back.
-    fn add(&self, line: impl FnOnce(Micros) -> Line) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        lines.push(line(at));
-    }
-
-    /// What there is so far.
-    #[must_use]
-    pub fn lines(&self) -> Vec<Line> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How many sends were acked so far.
-    #[must_use]
-    pub fn acked(&self) -> usize {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let acks = lines.iter().filter(|line| {
-            matches!(line, Line::Event(event) if event.operation == Operation::Send && event.step == Step::Ok)
-        });
-        acks.count()
-    }
-}
-
-/// Writes a history as JSON lines.
-///
-/// # Errors
-/// When the file can't be written.
-pub fn save(lines: &[Line], path: &Path) -> std::io::Result<()> {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
-    for line in lines {
-        serde_json::to_writer(&mut file, line)?;
-        file.write_all(b"\n")?;
-    }
-    file.flush()
-}
-
-/// Reads what [`save`] wrote.
-///
-/// # Errors
-/// When the file can't be read, or a line is none of a history.
-pub fn load(path: &Path) -> std::io::Result<Vec<Line>> {
-    let text = std::fs::read_to_string(path)?;
-    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
-}
-
-/// The history without one acked message: no delivery and no read has it, as if the server had acked it and lost it.
-/// Proves that a judge is awake. The message is the last one of its conversation that was acked; returns its `client_id`.
-#[must_use]
-pub fn without_last_acked(lines: &[Line]) -> Option<(Vec<Line>, Uuid)> {
-    let mut last: BTreeMap<&str, (u64, Uuid)> = BTreeMap::new();
-    for line in lines {
-        if let Line::Event(Event {
-            operation: Operation::Send,
-            step: Step::Ok,
-            conversation,
-            client_id: Some(id),
-            seq: Some(seq),
-            ..
-        }) = line
-        {
-            let found = last.entry(conversation).or_insert((*seq, *id));
-            *found = (*found).max((*seq, *id));
-        }
-    }
-    let (_, lost) = *last.values().next()?;
-    let seen = |line: &Line| {
-        matches!(line, Line::Event(event) if event.client_id == Some(lost)
-            && matches!(event.operation, Operation::Deliver | Operation::Sync))
-    };
-    Some((lines.iter().filter(|line| !seen(line)).cloned().collect(), lost))
 }

@@ -1,11 +1,14 @@
 //! Histories of a server that keeps its promises, by seed: what the checker must accept.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use super::{Event, Line, Mark, Operation, Step};
+use super::{Event, Line, Mark, Operation, Step, hash};
 use crate::random::Random;
 
-/// A history of a few people in a few conversations, who join, leave, send and block while answers get lost.
+/// A history of a few people in a few conversations, of two and of groups, who join, leave, are put out, send, edit and block
+/// while answers get lost.
 pub(super) fn history(seed: u64) -> Vec<Line> {
     let mut model = Model { random: Random::new(seed), lines: Vec::new(), at: 0, conversations: Vec::new() };
     model.open();
@@ -17,24 +20,40 @@ pub(super) fn history(seed: u64) -> Vec<Line> {
     model.lines
 }
 
-struct Message {
-    seq: u64,
+/// What stands at a place of a conversation: the first one at place 1.
+struct Entry {
     user: u64,
-    client_id: Uuid,
-    body: u64,
+    what: What,
+    revision: u64,
+    state: u64,
+}
+
+enum What {
+    Message { client_id: Uuid, body: u64 },
+    Notice(String),
+}
+
+#[derive(Clone)]
+enum Task {
+    Send { client_id: Uuid, body: u64 },
+    /// `whom` comes or goes, by itself or by `by`.
+    Move { operation: Operation, whom: u64, by: Option<u64> },
+    /// The message at `seq` gets another body, or a reaction.
+    Edit { seq: u64, body: Option<u64> },
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Pending,
-    Stored(u64),
+    /// With what it answers: a place, or a revision.
+    Done(u64),
     Refused,
 }
 
+/// An operation that is under way.
 struct Open {
     user: u64,
-    client_id: Uuid,
-    body: u64,
+    task: Task,
     state: State,
 }
 
@@ -42,16 +61,41 @@ struct Open {
 struct Member {
     user: u64,
     inside: bool,
+    /// It comes or goes, or nobody knows whether it did.
+    moving: bool,
     first_seq: u64,
+    last_seq: u64,
     shown: [u64; 2],
+    /// By device and place, the revision that it shows.
+    revisions: [BTreeMap<u64, u64>; 2],
 }
 
 struct Conversation {
     name: String,
+    /// Whether its changes are told; else it is one of two people who stay.
+    is_group: bool,
+    /// Whether who joins sees everything.
+    is_whole: bool,
     members: Vec<Member>,
-    messages: Vec<Message>,
+    entries: Vec<Entry>,
     open: Vec<Open>,
     blocked: bool,
+    revision: u64,
+}
+
+impl Conversation {
+    fn last(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    fn member(&mut self, user: u64) -> &mut Member {
+        self.members.iter_mut().find(|member| member.user == user).unwrap()
+    }
+
+    fn put(&mut self, user: u64, what: What) -> u64 {
+        self.entries.push(Entry { user, what, revision: 0, state: 0 });
+        self.last()
+    }
 }
 
 struct Model {
@@ -67,54 +111,126 @@ impl Model {
         self.lines.push(Line::Event(Event { at: self.at, ..event }));
     }
 
+    fn index(&mut self, below: usize) -> usize {
+        usize::try_from(self.random.below(below as u64)).unwrap()
+    }
+
     fn open(&mut self) {
         for number in 0..1 + self.random.below(3) {
+            let is_group = !self.random.once_in(3);
+            let name = if is_group { format!("g{number}") } else { format!("u{number}1-u{number}2") };
             let mut members = Vec::new();
-            for index in 0..2 + self.random.below(3) {
+            for index in 0..if is_group { 2 + self.random.below(3) } else { 2 } {
                 // Nobody is in two conversations; nothing here depends on it.
                 let user = number * 10 + index + 1;
                 for device in devices(user) {
                     self.say(Event::new(Operation::Resume, Step::Ok, user, device));
                 }
-                let join = |step| {
-                    Event::new(Operation::Join, step, user, devices(user)[0]).within(format!("g{number}"))
-                };
+                let join = |step| Event::new(Operation::Join, step, user, devices(user)[0]).within(&name);
                 self.say(join(Step::Invoke));
-                self.say(join(Step::Ok));
-                members.push(Member { user, inside: true, first_seq: 1, shown: [0, 0] });
+                self.say(Event { seq: Some(1), ..join(Step::Ok) });
+                members.push(Member {
+                    user,
+                    inside: true,
+                    moving: false,
+                    first_seq: 1,
+                    last_seq: u64::MAX,
+                    shown: [0, 0],
+                    revisions: [BTreeMap::new(), BTreeMap::new()],
+                });
             }
-            let name = format!("g{number}");
-            let (messages, open) = (Vec::new(), Vec::new());
-            self.conversations.push(Conversation { name, members, messages, open, blocked: false });
+            let mut conversation = Conversation {
+                name: name.clone(),
+                is_group,
+                is_whole: self.random.once_in(2),
+                members,
+                entries: Vec::new(),
+                open: Vec::new(),
+                blocked: false,
+                revision: 0,
+            };
+            if is_group {
+                let owner = conversation.members[0].user;
+                conversation.put(owner, What::Notice("created".into()));
+                let create = |step| {
+                    let event = Event::new(Operation::Change, step, owner, devices(owner)[0]).within(&name);
+                    Event { notice: Some("created".into()), ..event }
+                };
+                self.say(create(Step::Invoke));
+                self.say(create(Step::Ok));
+            }
+            self.conversations.push(conversation);
         }
     }
 
     fn step(&mut self) {
-        let count = self.conversations.len() as u64;
-        let index = usize::try_from(self.random.below(count)).unwrap();
-        match self.random.below(20) {
-            0..=4 => self.invoke(index),
-            5..=8 => self.commit(index),
-            9..=12 => self.answer(index),
-            13..=17 => self.deliver(index),
-            18 => self.come_or_go(index),
+        let index = self.index(self.conversations.len());
+        match self.random.below(28) {
+            0..=4 => self.invoke_send(index),
+            5..=10 => self.commit(index),
+            11..=15 => self.answer(index),
+            16..=20 => self.deliver(index),
+            21..=22 => self.invoke_move(index),
+            23..=24 => self.invoke_edit(index),
+            25 => self.update(index),
+            26 => self.read_by_somebody(index),
             _ if self.random.once_in(8) => self.block(index),
             _ => {}
         }
     }
 
-    fn invoke(&mut self, index: usize) {
+    fn begin(&mut self, index: usize, user: u64, task: Task) {
+        let conversation = &mut self.conversations[index];
+        let event = operation(&task, Step::Invoke, user, &conversation.name, conversation.is_whole);
+        conversation.open.push(Open { user, task, state: State::Pending });
+        self.say(event);
+    }
+
+    fn invoke_send(&mut self, index: usize) {
         let members = &self.conversations[index].members;
         let inside: Vec<u64> =
             members.iter().filter(|member| member.inside).map(|member| member.user).collect();
-        if inside.is_empty() {
+        if !inside.is_empty() {
+            let user = *self.random.pick(&inside);
+            let (client_id, body) = (self.random.uuid(), self.random.next());
+            self.begin(index, user, Task::Send { client_id, body });
+        }
+    }
+
+    /// Somebody but the owner leaves or is put out, comes or is taken in.
+    fn invoke_move(&mut self, index: usize) {
+        let by_owner = self.random.once_in(2);
+        let pick = self.index(self.conversations[index].members.len());
+        let conversation = &mut self.conversations[index];
+        let owner = conversation.members[0].user;
+        let member = &mut conversation.members[pick];
+        if !conversation.is_group || pick == 0 || member.moving {
             return;
         }
-        let (user, client_id, body) = (*self.random.pick(&inside), self.random.uuid(), self.random.next());
-        let conversation = &mut self.conversations[index];
-        conversation.open.push(Open { user, client_id, body, state: State::Pending });
-        let event = send(Step::Invoke, user, client_id, &conversation.name);
-        self.say(Event { body: Some(body), ..event });
+        member.moving = true;
+        let operation = if member.inside { Operation::Leave } else { Operation::Join };
+        let (whom, by) = (member.user, by_owner.then_some(owner));
+        self.begin(index, by.unwrap_or(whom), Task::Move { operation, whom, by });
+    }
+
+    fn invoke_edit(&mut self, index: usize) {
+        let (pick, kind) = (self.random.next(), self.random.below(4));
+        let conversation = &self.conversations[index];
+        if conversation.entries.is_empty() {
+            return;
+        }
+        let seq = pick % conversation.last() + 1;
+        let Entry { user, what: What::Message { .. }, .. } = conversation.entries[place(seq)] else { return };
+        let changing = |open: &Open| matches!(open.task, Task::Edit { seq: other, .. } if other == seq);
+        if conversation.open.iter().any(changing) {
+            return;
+        }
+        let body = match kind {
+            0 => None,
+            1 => Some(hash("")),
+            _ => Some(self.random.next()),
+        };
+        self.begin(index, user, Task::Edit { seq, body });
     }
 
     fn commit(&mut self, index: usize) {
@@ -126,91 +242,118 @@ impl Model {
         if pending.is_empty() {
             return;
         }
-        let open = &mut conversation.open[*self.random.pick(&pending)];
-        if refused || conversation.blocked {
-            open.state = State::Refused;
-            return;
-        }
-        let seq = conversation.messages.len() as u64 + 1;
-        open.state = State::Stored(seq);
-        let Open { user, client_id, body, .. } = *open;
-        conversation.messages.push(Message { seq, user, client_id, body });
+        let at = *self.random.pick(&pending);
+        let Open { user, ref task, .. } = conversation.open[at];
+        let task = task.clone();
+        conversation.open[at].state = if refused { State::Refused } else { perform(conversation, user, &task) };
     }
 
     fn answer(&mut self, index: usize) {
-        let count = self.conversations[index].open.len() as u64;
-        if count == 0 {
-            return;
+        let count = self.conversations[index].open.len();
+        if count > 0 {
+            let at = self.index(count);
+            let lost = self.random.once_in(6);
+            self.settle(index, at, lost);
         }
-        let at = usize::try_from(self.random.below(count)).unwrap();
-        let lost = self.random.once_in(6);
-        self.settle(index, at, lost);
     }
 
-    /// Ends an open send: with its answer, or, when that is lost or there is none, as unknown.
+    /// Ends an open operation: with its answer, or, when that is lost or there is none, as unknown.
     fn settle(&mut self, index: usize, at: usize, lost: bool) {
         let conversation = &mut self.conversations[index];
         if conversation.open[at].state == State::Pending && !lost {
             return;
         }
-        let Open { user, client_id, state, .. } = conversation.open.swap_remove(at);
-        let name = conversation.name.clone();
-        let event = match state {
-            State::Stored(seq) if !lost => Event { seq: Some(seq), ..send(Step::Ok, user, client_id, &name) },
-            State::Refused if !lost => send(Step::Fail, user, client_id, &name),
-            _ => send(Step::Info, user, client_id, &name),
+        let Open { user, task, state } = conversation.open.swap_remove(at);
+        let step = match state {
+            State::Done(_) if !lost => Step::Ok,
+            State::Refused if !lost => Step::Fail,
+            _ => Step::Info,
         };
+        let mut event = operation(&task, step, user, &conversation.name, conversation.is_whole);
+        match (&task, state) {
+            (Task::Send { .. }, State::Done(seq)) if step == Step::Ok => event.seq = Some(seq),
+            (Task::Edit { .. }, State::Done(revision)) if step == Step::Ok => event.revision = Some(revision),
+            // Whoever doesn't know where somebody is moves them no more.
+            (Task::Move { whom, .. }, _) => conversation.member(*whom).moving = step == Step::Info,
+            _ => {}
+        }
         self.say(event);
     }
 
     fn deliver(&mut self, index: usize) {
-        let count = self.conversations[index].members.len() as u64;
-        let member = usize::try_from(self.random.below(count)).unwrap();
+        let member = self.index(self.conversations[index].members.len());
         let device = usize::from(self.random.once_in(2));
         self.deliver_to(index, member, device);
     }
 
-    /// Whether there was something to deliver.
+    /// Whether there was something to deliver. What was on its way may still come to who has left.
     fn deliver_to(&mut self, index: usize, member: usize, device: usize) -> bool {
         let conversation = &mut self.conversations[index];
-        let Member { user, inside, shown, first_seq } = &mut conversation.members[member];
-        let next = (shown[device] + 1).max(*first_seq);
-        let Some(message) = conversation.messages.iter().find(|message| *inside && message.seq == next)
-        else {
+        let Member { user, shown, first_seq, last_seq, revisions, .. } = &mut conversation.members[member];
+        let seq = (shown[device] + 1).max(*first_seq);
+        let Some(entry) = conversation.entries.get(place(seq)).filter(|_| seq <= *last_seq) else {
             return false;
         };
-        shown[device] = next;
-        let event = sight(Operation::Deliver, *user, devices(*user)[device], message, &conversation.name);
+        shown[device] = seq;
+        revisions[device].insert(seq, entry.revision);
+        let event = sight(Operation::Deliver, *user, devices(*user)[device], seq, entry, &conversation.name);
         self.say(event);
         true
     }
 
-    fn come_or_go(&mut self, index: usize) {
+    /// A device of a member learns what a message has become.
+    fn update(&mut self, index: usize) {
+        let member = self.index(self.conversations[index].members.len());
+        let device = usize::from(self.random.once_in(2));
+        self.update_of(index, member, device);
+    }
+
+    fn update_of(&mut self, index: usize, member: usize, device: usize) -> bool {
         let conversation = &mut self.conversations[index];
-        let name = conversation.name.clone();
-        let next = conversation.messages.len() as u64 + 1;
-        let open: Vec<u64> = conversation.open.iter().map(|open| open.user).collect();
-        let pick = usize::try_from(self.random.below(conversation.members.len() as u64)).unwrap();
-        let member = &mut conversation.members[pick];
-        if open.contains(&member.user) {
-            return;
-        }
-        member.inside = !member.inside;
-        member.first_seq = next;
-        let (user, inside) = (member.user, member.inside);
-        let operation = if inside { Operation::Join } else { Operation::Leave };
-        let event = |step| Event::new(operation, step, user, devices(user)[0]).within(&name);
-        self.say(event(Step::Invoke));
-        self.say(Event { seq: inside.then_some(next), ..event(Step::Ok) });
+        let Member { user, inside, revisions, .. } = &mut conversation.members[member];
+        let behind = |(seq, revision): &(&u64, &mut u64)| conversation.entries[place(**seq)].revision > **revision;
+        let Some((&seq, revision)) = revisions[device].iter_mut().find(behind).filter(|_| *inside) else {
+            return false;
+        };
+        let entry = &conversation.entries[place(seq)];
+        *revision = entry.revision;
+        let event = sight(Operation::Update, *user, devices(*user)[device], seq, entry, &conversation.name);
+        self.say(event);
+        true
     }
 
     fn block(&mut self, index: usize) {
         let conversation = &mut self.conversations[index];
+        if conversation.is_group {
+            return;
+        }
         conversation.blocked = true;
         let (name, user) = (conversation.name.clone(), conversation.members[0].user);
         let event = |step| Event::new(Operation::Block, step, user, devices(user)[0]).within(&name);
         self.say(event(Step::Invoke));
         self.say(event(Step::Ok));
+    }
+
+    fn read_by_somebody(&mut self, index: usize) {
+        let member = self.index(self.conversations[index].members.len());
+        self.read(index, member);
+    }
+
+    fn read(&mut self, index: usize, member: usize) {
+        let conversation = &self.conversations[index];
+        let Member { user, inside, first_seq, .. } = conversation.members[member];
+        let device = devices(user)[0];
+        let sync = |step| Event::new(Operation::Sync, step, user, device).within(&conversation.name);
+        let mut events = vec![sync(Step::Invoke)];
+        if inside {
+            for (seq, entry) in (1..).zip(&conversation.entries).filter(|(seq, _)| *seq >= first_seq) {
+                events.push(sight(Operation::Sync, user, device, seq, entry, &conversation.name));
+            }
+        }
+        events.push(sync(if inside { Step::Ok } else { Step::Fail }));
+        for event in events {
+            self.say(event);
+        }
     }
 
     fn close(&mut self) {
@@ -222,30 +365,63 @@ impl Model {
             for member in 0..self.conversations[index].members.len() {
                 for device in 0..2 {
                     while self.deliver_to(index, member, device) {}
+                    while self.update_of(index, member, device) {}
                 }
             }
         }
         self.lines.push(Line::Mark { at: self.at, mark: Mark::Drained, what: String::new() });
-        let mut reads = Vec::new();
-        for conversation in &self.conversations {
-            for member in conversation.members.iter().filter(|member| member.inside) {
-                let device = devices(member.user)[0];
-                let sync =
-                    |step| Event::new(Operation::Sync, step, member.user, device).within(&conversation.name);
-                reads.push(sync(Step::Invoke));
-                let visible = conversation.messages.iter().filter(|message| message.seq >= member.first_seq);
-                reads.extend(
-                    visible.map(|message| {
-                        sight(Operation::Sync, member.user, device, message, &conversation.name)
-                    }),
-                );
-                reads.push(sync(Step::Ok));
+        for index in 0..self.conversations.len() {
+            for member in 0..self.conversations[index].members.len() {
+                self.read(index, member);
             }
         }
-        for event in reads {
-            self.say(event);
+    }
+}
+
+/// Does what is under way, unless it may not be done.
+fn perform(conversation: &mut Conversation, user: u64, task: &Task) -> State {
+    let closed = conversation.blocked || !conversation.member(user).inside;
+    match *task {
+        Task::Send { .. } | Task::Edit { .. } if closed => State::Refused,
+        Task::Send { client_id, body } => State::Done(conversation.put(user, What::Message { client_id, body })),
+        Task::Move { operation, whom, .. } => {
+            let seq = conversation.put(user, What::Notice(notice(task)));
+            let is_whole = conversation.is_whole;
+            let member = conversation.member(whom);
+            member.inside = operation == Operation::Join;
+            if member.inside {
+                // Who never had the conversation begins with the joining.
+                member.first_seq = if is_whole { 1 } else { seq };
+                member.last_seq = u64::MAX;
+            } else {
+                // One's own end of it comes as an event of another kind.
+                member.last_seq = seq - 1;
+            }
+            State::Done(seq)
+        }
+        Task::Edit { seq, body } => {
+            let revision = conversation.revision + 1;
+            let Entry { what: What::Message { body: now, .. }, revision: last, state, .. } =
+                &mut conversation.entries[place(seq)]
+            else {
+                return State::Refused;
+            };
+            if *now == hash("") {
+                return State::Refused;
+            }
+            match body {
+                Some(body) => *now = body,
+                None => *state += 1,
+            }
+            (*last, conversation.revision) = (revision, revision);
+            State::Done(revision)
         }
     }
+}
+
+/// Where a message is among those of its conversation.
+fn place(seq: u64) -> usize {
+    usize::try_from(seq - 1).unwrap()
 }
 
 /// The devices of a user.
@@ -254,17 +430,45 @@ fn devices(user: u64) -> [u32; 2] {
     [user * 2, user * 2 + 1]
 }
 
-fn send(step: Step, user: u64, client_id: Uuid, conversation: &str) -> Event {
-    let event = Event::new(Operation::Send, step, user, devices(user)[0]).within(conversation);
-    Event { client_id: Some(client_id), ..event }
+/// What stands in the conversation when somebody has come or gone.
+fn notice(task: &Task) -> String {
+    match task {
+        Task::Move { operation: Operation::Join, whom, .. } => format!("joined {whom}"),
+        Task::Move { whom, by: Some(_), .. } => format!("kicked {whom}"),
+        Task::Move { whom, .. } => format!("left {whom}"),
+        Task::Send { .. } | Task::Edit { .. } => String::new(),
+    }
 }
 
-fn sight(operation: Operation, user: u64, device: u32, message: &Message, conversation: &str) -> Event {
-    Event {
-        client_id: Some(message.client_id),
-        seq: Some(message.seq),
-        body: Some(message.body),
-        from: Some(message.user),
+/// A step of an operation.
+fn operation(task: &Task, step: Step, user: u64, conversation: &str, is_whole: bool) -> Event {
+    let event = |operation, user: u64| Event::new(operation, step, user, devices(user)[0]).within(conversation);
+    match *task {
+        Task::Send { client_id, body } => Event {
+            client_id: Some(client_id),
+            body: (step == Step::Invoke).then_some(body),
+            ..event(Operation::Send, user)
+        },
+        Task::Move { operation, whom, by } => Event {
+            from: by,
+            notice: Some(notice(task)),
+            seq: (operation == Operation::Join && is_whole).then_some(1),
+            ..event(operation, whom)
+        },
+        Task::Edit { seq, body } => Event { seq: Some(seq), body, ..event(Operation::Edit, user) },
+    }
+}
+
+fn sight(operation: Operation, user: u64, device: u32, seq: u64, entry: &Entry, conversation: &str) -> Event {
+    let event = Event {
+        seq: Some(seq),
+        from: Some(entry.user),
+        revision: Some(entry.revision),
+        state: Some(entry.state),
         ..Event::new(operation, Step::Ok, user, device).within(conversation)
+    };
+    match &entry.what {
+        What::Message { client_id, body } => Event { client_id: Some(*client_id), body: Some(*body), ..event },
+        What::Notice(notice) => Event { notice: Some(notice.clone()), ..event },
     }
 }
