@@ -26,7 +26,7 @@ pub const REACTIONS_MAX: usize = 32;
 pub const PAGE_MAX: u32 = 200;
 /// How many messages an answer has when the request doesn't say.
 pub const PAGE_DEFAULT: u32 = 50;
-/// An answer ends early once its texts exceed this many bytes.
+/// An answer ends early once what its messages say (texts, payloads, notices, reactions) exceeds this many bytes.
 pub const PAGE_BYTES: usize = 64 * 1024;
 /// How many conversations one [`Sync`] may name.
 pub const SYNC_MAX: usize = 1_024;
@@ -540,7 +540,7 @@ pub struct TypingEvent {
     pub user: UserId,
 }
 
-/// A message says something else now; everyone in the conversation is told.
+/// A message says something else now; everyone who may read it is told, and nobody else: not who joined the group later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct EditedEvent {
     /// Which conversation.
@@ -555,7 +555,7 @@ pub struct EditedEvent {
     pub edited_at: Timestamp,
 }
 
-/// A message was recalled; everyone in the conversation is told.
+/// A message was recalled; everyone who might read it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct RecalledEvent {
     /// Which conversation.
@@ -568,7 +568,7 @@ pub struct RecalledEvent {
     pub by: UserId,
 }
 
-/// Somebody reacted to a message, or took that back; everyone in the conversation is told.
+/// Somebody reacted to a message, or took that back; everyone who may read it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct ReactedEvent {
     /// Which conversation.

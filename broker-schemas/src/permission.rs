@@ -168,6 +168,7 @@ fn operator() -> Permissions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::GroupId;
 
     #[test]
     fn patterns_cover_what_nats_says_they_do() {
@@ -194,6 +195,25 @@ mod tests {
                 let inbox = subject::inbox(other.name()).into_inner();
                 assert!(!holder.permissions().subscribe.contains(&inbox), "{holder:?} reads {other:?}");
             }
+        }
+    }
+
+    #[test]
+    fn only_who_knows_a_groups_members_delivers_to_them() {
+        let delivery = subject::deliver(subject::Audience::Group(GroupId::new(9).unwrap()));
+        for holder in Holder::all() {
+            let expected = matches!(holder, Holder::Service("group" | "message"));
+            assert_eq!(holder.permissions().may_publish(&delivery), expected, "{holder:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_group_module_changes_who_is_in_a_group() {
+        let change = subject::method(Exposure::Internal, &message::ChangeGroup::SPEC);
+        for holder in Holder::all() {
+            // The message module publishes on its own subjects when a copy of it stops.
+            let expected = matches!(holder, Holder::Service("group" | "message"));
+            assert_eq!(holder.permissions().may_publish(&change), expected, "{holder:?}");
         }
     }
 

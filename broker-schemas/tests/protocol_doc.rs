@@ -10,7 +10,8 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use broker_schemas::{Code, ContentType, Exposure, MethodSpec, SERVICES, message, user};
+use broker_schemas::rights::{APART, RIGHTS, Standing, Verdict};
+use broker_schemas::{Code, ContentType, Exposure, MethodSpec, SERVICES, group, message, user};
 use postcard_schema::schema::{DataModelType, DataModelVariant, NamedType, NamedValue};
 use serde_json::Value;
 
@@ -43,6 +44,8 @@ fn the_generated_tables_are_those_of_the_contract() {
     for (name, table) in [
         ("errors", errors()),
         ("limits", limits()),
+        ("rights", rights()),
+        ("apart", apart()),
         ("variants", variants()),
         ("shapes", shapes()),
         ("methods", methods()),
@@ -88,24 +91,52 @@ fn errors() -> String {
 }
 
 fn limits() -> String {
+    let pages = "`limit` of `message.history`, `message.search` and `message.conversations`";
     let limits = [
         ("`name` of an account", user::NAME_BYTES, "bytes; the rule for names is narrower"),
         ("`display_name`", user::DISPLAY_NAME_BYTES, "bytes, and 64 characters"),
         ("`password`, `old`, `new`", user::PASSWORD_BYTES, "bytes, and 128 characters"),
+        ("`name` of a group", group::NAME_BYTES, "bytes, and 64 characters"),
+        ("`members` of `group.create`", group::INVITED_MAX, "entries"),
+        ("members of a group, however it is configured", group::MEMBERS_MAX, "users"),
+        ("`text` of `group.announce`", group::ANNOUNCEMENT_BYTES, "bytes"),
+        ("`limit` of `group.members`", group::PAGE_MAX as usize, "members"),
+        ("`limit` of `group.members` when absent", group::PAGE_DEFAULT as usize, "members"),
         ("`text` of a message", message::TEXT_BYTES, "bytes"),
-        ("`limit` of `message.history`", message::PAGE_MAX as usize, "messages"),
-        ("`limit` when absent", message::PAGE_DEFAULT as usize, "messages"),
-        (
-            "texts in one page of `message.history` or `message.sync`",
-            message::PAGE_BYTES,
-            "bytes, then it ends early",
-        ),
-        ("`have` of `message.sync`", message::SYNC_MAX, "entries"),
+        ("`mentions`", message::MENTIONS_MAX, "users"),
+        ("`kind` of a payload", message::KIND_BYTES, "bytes"),
+        ("`data` of a payload", message::PAYLOAD_BYTES, "bytes"),
+        ("`reaction`", message::REACTION_BYTES, "bytes"),
+        ("different reactions to one message", message::REACTIONS_MAX, ""),
+        (pages, message::PAGE_MAX as usize, "messages, or conversations"),
+        ("the same when absent", message::PAGE_DEFAULT as usize, "messages, or conversations"),
+        ("what a page of messages says, in all", message::PAGE_BYTES, "bytes, then it ends early"),
+        ("`have` and `revisions` of `message.sync`", message::SYNC_MAX, "entries each"),
+        ("`text` of `message.search`", message::QUERY_BYTES, "bytes"),
+        ("`skip` of `message.search`", message::SKIP_MAX as usize, "messages"),
+        ("`text` of a preview", message::PREVIEW_BYTES, "bytes"),
     ];
     limits.iter().fold("| what | at most | |\n|---|---|---|\n".to_owned(), |mut table, (what, most, unit)| {
         writeln!(table, "| {what} | {most} | {unit} |").unwrap();
         table
     })
+}
+
+fn rights() -> String {
+    let cells = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
+    let mut table = cells(&[&["call"][..], &Standing::ALL.map(Standing::name)].concat());
+    table.push_str(&cells(&["---"; Standing::ALL.len() + 1]));
+    for (method, verdicts) in RIGHTS {
+        let call = format!("`{method}`");
+        table.push_str(&cells(&[&[&*call][..], &verdicts.map(Verdict::words)].concat()));
+    }
+    table
+}
+
+/// The client methods that the table of rights leaves out.
+fn apart() -> String {
+    let calls: Vec<_> = APART.iter().map(|method| format!("`{method}`")).collect();
+    format!("{}.\n", calls.join(", "))
 }
 
 fn methods() -> String {
@@ -178,13 +209,7 @@ fn snake(name: &str) -> String {
 /// How the document writes a type: by its name if it explains the name, otherwise by its fields.
 fn shape(schema: &'static NamedType) -> String {
     match schema.ty {
-        DataModelType::Struct(parts) if named_shapes().contains_key(schema.name) || parts.is_empty() => {
-            if parts.is_empty() {
-                "{}".to_owned()
-            } else {
-                schema.name.to_owned()
-            }
-        }
+        DataModelType::Struct(_) if is_named(schema) => schema.name.to_owned(),
         DataModelType::Enum(variants) if schema.name == "Fetched" => {
             format!(
                 "Fetched<{}>",
@@ -228,7 +253,8 @@ fn named_shapes() -> BTreeMap<&'static str, &'static NamedType> {
     visible(&mut |schema| {
         for part in support::parts(schema) {
             if matches!(part.ty, DataModelType::Struct(_)) {
-                named.insert(part.name, part);
+                let other = named.insert(part.name, part);
+                assert!(other.is_none_or(|other| other == part), "two shapes are called {}", part.name);
             }
         }
     });
@@ -236,10 +262,16 @@ fn named_shapes() -> BTreeMap<&'static str, &'static NamedType> {
     for reply in &replies {
         let filled = matches!(reply.ty, DataModelType::Struct(parts) if !parts.is_empty());
         if filled && replies.iter().filter(|other| other == &reply).count() > 1 {
-            named.insert(reply.name, reply);
+            let other = named.insert(reply.name, reply);
+            assert!(other.is_none_or(|other| other == *reply), "two shapes are called {}", reply.name);
         }
     }
     named
+}
+
+/// Whether the document explains `schema` under its name. Another service may have another type of that name.
+fn is_named(schema: &'static NamedType) -> bool {
+    named_shapes().get(schema.name) == Some(&schema)
 }
 
 /// The parts of the document that begin with a heading ``#### `title` ``, by title.
@@ -256,7 +288,7 @@ fn sections(document: &str) -> BTreeMap<String, String> {
 /// Whether `text` has the row of each field, with its type.
 fn assert_explains(title: &str, text: &str, schema: &'static NamedType) {
     match schema.ty {
-        DataModelType::Struct(parts) if named_shapes().contains_key(schema.name) && title != schema.name => {
+        DataModelType::Struct(parts) if is_named(schema) && title != schema.name => {
             let link = format!("[`{}`]", schema.name);
             assert!(text.contains(&link), "PROTOCOL.md, {title}: should point to {link}: {}", record(parts));
         }
