@@ -117,6 +117,8 @@ pub enum Operation {
     Block,
     /// Takes a block back.
     Unblock,
+    /// A device forgets a conversation that its user is out of: when it shows it again, its view begins anew.
+    Forget,
     /// A device is online (`Ok`), or lost its connection (`Info`), or its session (`Fail`). The first `Ok` opens its view.
     Resume,
     /// A device goes away for good; it need not see what comes later.

@@ -65,6 +65,8 @@ struct Member {
     moving: bool,
     first_seq: u64,
     last_seq: u64,
+    /// By device, whether it forgot what it showed when its user left.
+    forgets: [bool; 2],
     shown: [u64; 2],
     /// By device and place, the revision that it shows.
     revisions: [BTreeMap<u64, u64>; 2],
@@ -135,6 +137,7 @@ impl Model {
                     moving: false,
                     first_seq: 1,
                     last_seq: u64::MAX,
+                    forgets: [false; 2],
                     shown: [0, 0],
                     revisions: [BTreeMap::new(), BTreeMap::new()],
                 });
@@ -288,6 +291,7 @@ impl Model {
 
     /// Whether there was something to deliver. What was on its way may still come to who has left.
     fn deliver_to(&mut self, index: usize, member: usize, device: usize) -> bool {
+        self.forget(index, member, device);
         let conversation = &mut self.conversations[index];
         let Member { user, shown, first_seq, last_seq, revisions, .. } = &mut conversation.members[member];
         let seq = (shown[device] + 1).max(*first_seq);
@@ -301,6 +305,19 @@ impl Model {
         true
     }
 
+    /// A device whose user is back begins anew, if it forgot.
+    fn forget(&mut self, index: usize, member: usize, device: usize) {
+        let conversation = &mut self.conversations[index];
+        let Member { user, inside, forgets, shown, revisions, .. } = &mut conversation.members[member];
+        if *inside && std::mem::take(&mut forgets[device]) {
+            shown[device] = 0;
+            revisions[device].clear();
+            let event = Event::new(Operation::Forget, Step::Ok, *user, devices(*user)[device]);
+            let event = event.within(&conversation.name);
+            self.say(event);
+        }
+    }
+
     /// A device of a member learns what a message has become.
     fn update(&mut self, index: usize) {
         let member = self.index(self.conversations[index].members.len());
@@ -309,6 +326,7 @@ impl Model {
     }
 
     fn update_of(&mut self, index: usize, member: usize, device: usize) -> bool {
+        self.forget(index, member, device);
         let conversation = &mut self.conversations[index];
         let Member { user, inside, revisions, .. } = &mut conversation.members[member];
         let behind = |(seq, revision): &(&u64, &mut u64)| conversation.entries[place(**seq)].revision > **revision;
@@ -396,6 +414,7 @@ fn perform(conversation: &mut Conversation, user: u64, task: &Task) -> State {
             } else {
                 // One's own end of it comes as an event of another kind.
                 member.last_seq = seq - 1;
+                member.forgets = [seq % 2 == 0, seq % 3 == 0];
             }
             State::Done(seq)
         }

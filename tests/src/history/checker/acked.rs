@@ -51,7 +51,7 @@ impl<'a> Judge<'a> {
 
     fn seen(&self) -> Seen<'a> {
         let mut views = HashSet::new();
-        for ((device, _), sights) in &self.record.views {
+        for ((device, ..), sights) in &self.record.views {
             views.extend(sights.iter().map(|sight| (*device, sight.client_id)));
         }
         let mut devices: BTreeMap<u64, Vec<(u32, &Device)>> = BTreeMap::new();

@@ -66,6 +66,8 @@ pub struct Figures {
     pub delivered: usize,
     /// Changes of who is in a group that were acked.
     pub moved: usize,
+    /// Changes of messages that were acked.
+    pub edited: usize,
     /// Connections that a device lost.
     pub disconnects: usize,
     /// Sessions that were declared over.
@@ -100,6 +102,7 @@ pub(super) fn figures(record: &Record<'_>, lines: &[Line]) -> Figures {
                 (Operation::Send, Step::Info) => figures.unknown += 1,
                 (Operation::Deliver, _) => figures.delivered += 1,
                 (Operation::Join | Operation::Leave, Step::Ok) if event.notice.is_some() => figures.moved += 1,
+                (Operation::Edit, Step::Ok) => figures.edited += 1,
                 (Operation::Resume, Step::Info) => figures.disconnects += 1,
                 (Operation::Resume, Step::Fail) => figures.sessions_lost += 1,
                 _ => {}
@@ -138,7 +141,7 @@ fn first_success(record: &Record<'_>, heal: Micros, end: Micros) -> Duration {
 /// the joining of the user, if that was later.
 fn last_delivery(record: &Record<'_>, fault: Micros, heals: &[Micros]) -> Duration {
     let mut longest = 0;
-    for ((_, conversation), sights) in &record.views {
+    for ((_, conversation, _), sights) in &record.views {
         for sight in sights.iter().filter(|sight| sight.at >= fault) {
             let message = record.messages.get(&sight.client_id);
             let Some((acked, _)) = message.and_then(|message| message.acked) else { continue };

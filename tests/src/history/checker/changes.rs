@@ -61,11 +61,16 @@ impl<'a> Judge<'a> {
                 continue;
             }
             for (number, device) in self.record.devices.iter().filter(|(_, device)| device.user == user) {
-                let Some(sights) = self.record.views.get(&(*number, conversation)) else { continue };
-                let Ok(index) = sights.binary_search_by_key(&seq, |sight| sight.seq) else { continue };
-                let updates = self.record.updates.get(&(*number, conversation, seq));
-                let shown = updates.and_then(|updates| updates.last()).copied().unwrap_or(sights[index].event);
-                if device.closed.is_none() && state(shown).0.is_some() && state(shown).0 != last.0 {
+                let view = self.record.view(*number, conversation);
+                let Some(sights) = self.record.views.get(&view) else { continue };
+                let Some(sight) = sights.iter().rfind(|sight| sight.seq == seq) else { continue };
+                let updates = self.record.updates.get(&(view, seq)).map_or(&[][..], Vec::as_slice);
+                let shown = updates.iter().copied().chain([sight.event]);
+                let revision = shown.clone().filter_map(|event| event.revision).max();
+                // A reaction is told without the text.
+                let body = shown.filter(|event| event.body.is_some()).max_by_key(|event| event.revision);
+                let is_last = revision == last.0 && body.and_then(|event| event.body) == last.1;
+                if device.closed.is_none() && revision.is_some() && !is_last {
                     behind.insert(user);
                 }
             }

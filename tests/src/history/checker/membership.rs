@@ -5,7 +5,7 @@ use super::{Invariant, Judge, Micros};
 
 impl<'a> Judge<'a> {
     pub(super) fn membership(&mut self) {
-        for ((_, conversation), sights) in &self.record.views {
+        for ((_, conversation, _), sights) in &self.record.views {
             for sight in sights {
                 self.leak(conversation, *sight, None);
             }

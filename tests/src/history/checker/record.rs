@@ -80,6 +80,9 @@ impl Reading<'_> {
     }
 }
 
+/// What a device shows of a conversation: which device, which conversation, and how often it has forgotten it before.
+pub(super) type View<'a> = (u32, &'a str, u32);
+
 #[derive(Debug, Default)]
 pub(super) struct Device {
     pub(super) user: u64,
@@ -93,7 +96,9 @@ pub(super) struct Record<'a> {
     /// The same name for two sends.
     pub(super) reused: Vec<&'a Event>,
     /// What each device showed, by conversation, in order.
-    pub(super) views: BTreeMap<(u32, &'a str), Vec<Sight<'a>>>,
+    pub(super) views: BTreeMap<View<'a>, Vec<Sight<'a>>>,
+    /// How often a device forgot a conversation.
+    forgotten: HashMap<(u32, &'a str), u32>,
     pub(super) readings: Vec<Reading<'a>>,
     /// By conversation, then by user.
     pub(super) stays: BTreeMap<&'a str, BTreeMap<u64, Stays>>,
@@ -105,7 +110,7 @@ pub(super) struct Record<'a> {
     /// By conversation and place.
     pub(super) edits: BTreeMap<(&'a str, u64), Vec<Edit>>,
     /// What each device showed a message to have become, in order.
-    pub(super) updates: HashMap<(u32, &'a str, u64), Vec<&'a Event>>,
+    pub(super) updates: HashMap<(View<'a>, u64), Vec<&'a Event>>,
     pub(super) drained: Option<Micros>,
 }
 
@@ -137,7 +142,8 @@ impl<'a> Record<'a> {
                 if operation == Operation::Deliver
                     && let Some(sight) = sight(event)
                 {
-                    self.views.entry((device, conversation)).or_default().push(sight);
+                    let view = self.view(device, conversation);
+                    self.views.entry(view).or_default().push(sight);
                 }
             }
             Operation::Send => self.take_send(event),
@@ -151,9 +157,11 @@ impl<'a> Record<'a> {
             Operation::Edit => self.take_edit(event),
             Operation::Update => {
                 if let Some(seq) = event.seq {
-                    self.updates.entry((device, conversation, seq)).or_default().push(event);
+                    let view = self.view(device, conversation);
+                    self.updates.entry((view, seq)).or_default().push(event);
                 }
             }
+            Operation::Forget => *self.forgotten.entry((device, conversation)).or_default() += 1,
             Operation::Block | Operation::Unblock => self.take_block(event),
         }
     }
@@ -257,6 +265,12 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The device's last view of the conversation.
+    pub(super) fn view(&self, device: u32, conversation: &'a str) -> View<'a> {
+        let forgotten = self.forgotten.get(&(device, conversation)).copied().unwrap_or_default();
+        (device, conversation, forgotten)
+    }
+
     pub(super) fn stays(&self, conversation: &str, user: u64) -> &[Stay] {
         self.stays.get(conversation).and_then(|users| users.get(&user)).map_or(&[], Stays::all)
     }
@@ -271,7 +285,7 @@ impl<'a> Record<'a> {
         let views = self
             .views
             .iter()
-            .flat_map(|((_, conversation), sights)| sights.iter().map(move |sight| (*conversation, *sight)));
+            .flat_map(|((_, conversation, _), sights)| sights.iter().map(move |sight| (*conversation, *sight)));
         let readings = self
             .readings
             .iter()

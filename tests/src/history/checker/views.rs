@@ -15,7 +15,7 @@ impl<'a> Judge<'a> {
         let sights = self.record.sights();
         let known: Known<'a> =
             sights.map(|(conversation, sight)| ((conversation, sight.seq), sight.client_id)).collect();
-        for ((device, conversation), sights) in &self.record.views {
+        for ((device, conversation, _), sights) in &self.record.views {
             let Some(user) = sights.first().map(|sight| sight.user) else { continue };
             let whose = format!("device {device}");
             self.order(conversation, sights, &whose);

@@ -113,6 +113,10 @@ fn reorder(lines: &mut Vec<Line>, random: &mut Random) -> Option<(Invariant, Uui
     let (later, second) = all(lines, Operation::Deliver, Step::Ok).into_iter().find(|(later, event)| {
         *later > at && event.device == first.device && event.conversation == first.conversation
     })?;
+    // In one view.
+    if all(lines, Operation::Forget, Step::Ok).iter().any(|(between, _)| (at..later).contains(between)) {
+        return None;
+    }
     *event_mut(lines, at) = Event { at: first.at, ..second.clone() };
     *event_mut(lines, later) = Event { at: second.at, ..first.clone() };
     Some((Invariant::I6, first.client_id?))
