@@ -245,7 +245,7 @@ pub struct SetRole {
 pub struct Mute {
     /// Which group.
     pub group: GroupId,
-    /// A member; every plain member when absent.
+    /// A plain member; every one of them when absent.
     pub user: Option<UserId>,
     /// Until when. A moment that has passed, or none, ends the mute.
     pub until: Option<Timestamp>,
@@ -357,7 +357,7 @@ pub struct MemberEntry {
     pub online: bool,
     /// What the member is.
     pub role: Role,
-    /// Until when the member can't write; absent when muted by nobody.
+    /// Until when the member can't write, muted alone or with all plain members; absent when the member can.
     pub muted_until: Option<Timestamp>,
     /// Since when.
     pub since: Timestamp,
@@ -446,12 +446,12 @@ pub enum Change {
     },
     /// It ended.
     Dissolved {},
-    /// It has another owner; the one before is an administrator now.
+    /// It has another owner, who isn't muted any more; the one before is an administrator now.
     Transferred {
         /// The new owner.
         user: UserId,
     },
-    /// A member has another role.
+    /// A member has another role. Becoming an administrator ends the member's own mute for good.
     RoleSet {
         /// Who.
         user: UserId,
