@@ -1,6 +1,8 @@
 //! Answering: what a service's declaration lists is subscribed, decoded, authorised, bounded, handled and replied to
 //! here, in one place for all services.
 
+mod queue;
+
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -11,7 +13,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_schemas::delivery::Attachment;
-use broker_schemas::subject::{self, Subject};
+use broker_schemas::subject;
 use broker_schemas::{
     Access, Caller, Code, ContentType, EdgeId, Error, Exposure, Fact, Identity, Method, MethodSpec, Service,
     ServiceSpec, header,
@@ -25,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::bus::Subscription;
 use crate::bus::header;
 use crate::discovery::Copy;
 use crate::{Bus, Failure, Result, Scope, Trace, Verifier};
@@ -36,12 +37,6 @@ const CONCURRENCY: usize = 512;
 const MAX_CLIENT_REQUEST: usize = 64 * 1024;
 /// The longest explanation of an error, in characters: it may quote what a client sent.
 const MAX_WORDS: usize = 1_024;
-/// More requests than can be under way from the server to one endpoint at a moment.
-const UNDER_WAY: u64 = 512;
-/// How often a stopping copy sends itself what ends its subscriptions; more copies need it more often.
-const NUDGE_EVERY: Duration = Duration::from_millis(50);
-/// How long a stopping copy tries to end its subscriptions without losing a call.
-const LEAVE_GRACE: Duration = Duration::from_secs(3);
 /// How long a stopping copy waits for the handlers that run.
 const FINISH_GRACE: Duration = Duration::from_secs(10);
 
@@ -266,7 +261,7 @@ impl<M: Send + Sync + 'static> Serving<M> {
         let service = server.service.name;
         server.leave.cancel();
         server.tasks.close();
-        if timeout(LEAVE_GRACE + FINISH_GRACE, server.tasks.wait()).await.is_err() {
+        if timeout(queue::LEAVE_GRACE + FINISH_GRACE, server.tasks.wait()).await.is_err() {
             tracing::warn!(service, left = server.tasks.len(), "handlers did not finish in time");
         }
         server.bus.close().await;
@@ -275,71 +270,6 @@ impl<M: Send + Sync + 'static> Serving<M> {
 }
 
 impl Server {
-    /// Takes what arrives on one endpoint's subject, until the copy leaves.
-    async fn listen(self: Arc<Self>, index: usize, endpoint: Endpoint) -> anyhow::Result<()> {
-        let subject = subject::method(endpoint.exposure, &endpoint.spec);
-        let mut lost = self.bus.incoming_lost();
-        lost.mark_unchanged();
-        let mut requests = self.bus.subscribe_as(&subject, self.service.name).await?;
-        let server = self.clone();
-        let listen = async move {
-            loop {
-                tokio::select! {
-                    () = server.leave.cancelled() => break,
-                    message = requests.next_message() => match message {
-                        Some(message) => server.take(index, &endpoint, message),
-                        None => return,
-                    },
-                    // The server counts from the reconnect, the client from the beginning: a subscription that is to
-                    // end without loss needs both to count from the same message.
-                    Ok(()) = lost.changed() => match server.bus.subscribe_as(&subject, server.service.name).await {
-                        Ok(renewed) => std::mem::replace(&mut requests, renewed).close().await,
-                        Err(error) => tracing::warn!(%error, %subject, "subscription not renewed"),
-                    },
-                }
-            }
-            server.leave_queue_group(index, &endpoint, &subject, requests).await;
-        };
-        self.tasks.spawn(listen);
-        Ok(())
-    }
-
-    /// Takes what the bus had routed here already, while telling it to route nothing more.
-    ///
-    /// Nobody may call at the moment, so the copy sends itself the messages that end its subscription; other copies,
-    /// which get some of them, pass over a message to which nobody awaits a reply.
-    async fn leave_queue_group(
-        self: &Arc<Self>,
-        index: usize,
-        endpoint: &Endpoint,
-        subject: &Subject,
-        mut requests: Subscription,
-    ) {
-        requests.count_down(UNDER_WAY).await;
-        let grace = tokio::time::sleep(LEAVE_GRACE);
-        tokio::pin!(grace);
-        let mut again = tokio::time::interval(NUDGE_EVERY);
-        again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                // What has come goes first: sending more while it waits would only delay the end.
-                biased;
-                message = requests.next_message() => match message {
-                    Some(message) => self.take(index, endpoint, message),
-                    None => return,
-                },
-                _ = again.tick() => for _ in 0..UNDER_WAY {
-                    if self.bus.nudge(subject).await.is_err() {
-                        break;
-                    }
-                },
-                () = &mut grace => break,
-            }
-        }
-        tracing::warn!(%subject, "left without the bus's word; calls under way may be lost");
-        requests.close().await;
-    }
-
     /// Starts the handling of one request, or refuses it.
     fn take(self: &Arc<Self>, index: usize, endpoint: &Endpoint, message: Message) {
         let arrived = Instant::now();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::large_futures, reason = "a test's stack has room")]
 
+mod reconnect;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +50,11 @@ impl Rig {
 
     /// Another copy of the demonstration.
     async fn serve(&self) -> Serving<Demonstration> {
-        let bus = self.bus(Holder::Service("friend")).await;
+        self.serve_with(&self.settings).await
+    }
+
+    async fn serve_with(&self, settings: &BusSettings) -> Serving<Demonstration> {
+        let bus = Bus::connect(settings, Holder::Service("friend")).await.unwrap();
         let verifier = Verifier::from_file(&self.settings.directory.join("passport.pub")).unwrap();
         let module = Arc::new(Demonstration { handled: AtomicU64::new(0) });
         Serving::start::<friend::Friend>(bus, Arc::new(verifier), "1.2.3", module).await.unwrap()
@@ -75,6 +81,7 @@ struct Demonstration {
 const ANSWER: u64 = 1;
 const SLEEP_MILLIS: u64 = 2;
 const PANIC: u64 = 3;
+const BE_UNAVAILABLE: u64 = 4;
 
 impl Handle<friend::GetGate> for Demonstration {
     async fn handle(&self, _: &Call<Part>, request: friend::GetGate) -> Result<friend::Gate> {
@@ -83,6 +90,7 @@ impl Handle<friend::GetGate> for Demonstration {
             ANSWER => {}
             SLEEP_MILLIS => sleep(Duration::from_millis(request.b.get())).await,
             PANIC => panic!("as asked"),
+            BE_UNAVAILABLE => return Err(Error::unavailable("as asked").into()),
             other => return Err(Error::conflict(format!("no\nsuch {other}")).into()),
         }
         Ok(friend::Gate { open: true, version: request.b.get() })
@@ -200,6 +208,19 @@ async fn an_unknown_outcome_is_tried_again_only_where_that_is_safe() {
     assert_eq!(handled(), 1);
     let _ = caller.call(&within(600), &ask(SLEEP_MILLIS, 5_000)).await.unwrap_err();
     assert!(handled() > 2, "{}", handled());
+}
+
+/// What a handler did before it found out, such as counting the call against a limit, it would do each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_handler_refused_as_unavailable_is_not_tried_again() {
+    let rig = Rig::start().await;
+    let serving = rig.serve().await;
+    let caller = rig.caller().await;
+    let started = Instant::now();
+    let error = caller.call(&within(2_000), &ask(BE_UNAVAILABLE, 1)).await.unwrap_err();
+    assert_eq!((error.code, error.message.as_str()), (Code::Unavailable, "as asked"));
+    assert_eq!(serving.module().handled.load(Ordering::Relaxed), 1);
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, StatusCode};
 use broker_schemas::subject::{self, Subject};
-use broker_schemas::{Code, ContentType, Error, Exposure, Method, Outcome, header};
+use broker_schemas::{Code, ContentType, Error, Exposure, Method, header};
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
@@ -12,7 +12,7 @@ use super::replies::Answer;
 use super::{Bus, header};
 use crate::Scope;
 
-/// For how long a call that nobody took is tried again, within its deadline: the time in which a restarted copy of a
+/// For how long a call that reached nobody is tried again, within its deadline: the time in which a restarted copy of a
 /// service comes back.
 const TRY_AGAIN_FOR: Duration = Duration::from_millis(1_500);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -49,13 +49,24 @@ impl Reply {
     }
 }
 
+/// Why an attempt brought no reply.
+enum Failed {
+    /// The request reached nobody: trying again costs nobody anything.
+    NotTaken(Error),
+    /// Somebody took it and refused. Also when that is `unavailable` it is not tried again: what the handler did before it
+    /// found so, such as counting the call against a limit, it would do again each time.
+    Refused(Error),
+    /// It may or may not have been done.
+    Unknown(Error),
+}
+
 impl Bus {
     /// Calls a method of another service and returns its reply.
     ///
     /// # Errors
     /// What the callee refused, or [`Code::Unavailable`] when nobody did it, or [`Code::Timeout`] when nobody knows.
-    /// [`Error::outcome`] tells them apart. A call that was not executed is tried again for 1.5 s, one whose outcome
-    /// is unknown only if the method is declared repeatable; both within the deadline.
+    /// [`Error::outcome`] tells them apart. A call that reached nobody is tried again for 1.5 s, one whose outcome is
+    /// unknown only if the method is declared repeatable, both within the deadline; one that somebody refused, never.
     pub async fn call<R: Method>(&self, scope: &Scope, request: &R) -> Result<R::Reply, Error> {
         let spec = R::SPEC;
         let started = Instant::now();
@@ -94,16 +105,11 @@ impl Bus {
         let stop_trying = request.scope.deadline.min(Instant::now() + TRY_AGAIN_FOR);
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.attempt(&request, body.clone()).await {
+            let (error, until) = match self.attempt(&request, body.clone()).await {
                 Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
-            let until = match error.outcome() {
-                Outcome::NotExecuted => stop_trying,
-                Outcome::Unknown if request.repeatable && error.code == Code::Timeout => {
-                    request.scope.deadline
-                }
-                _ => return Err(error),
+                Err(Failed::NotTaken(error)) => (error, stop_trying),
+                Err(Failed::Unknown(error)) if request.repeatable => (error, request.scope.deadline),
+                Err(Failed::Unknown(error) | Failed::Refused(error)) => return Err(error),
             };
             // Callers that failed together should not come back together.
             let jittered =
@@ -116,14 +122,15 @@ impl Bus {
         }
     }
 
-    async fn attempt(&self, request: &Forward<'_>, body: Bytes) -> Result<Reply, Error> {
+    async fn attempt(&self, request: &Forward<'_>, body: Bytes) -> Result<Reply, Failed> {
         let now = Instant::now();
         let left = request.scope.deadline.saturating_duration_since(now);
         if left.is_zero() {
-            return Err(Error::unavailable("the deadline had passed before the call was made"));
+            let late = Error::unavailable("the deadline had passed before the call was made");
+            return Err(Failed::NotTaken(late));
         }
         if !self.shared.outgoing.is_up() {
-            return Err(Error::unavailable("not connected to the bus"));
+            return Err(Failed::NotTaken(Error::unavailable("not connected to the bus")));
         }
         // A copy that hangs must not use up all the time of a call that another copy could answer.
         let patience =
@@ -136,13 +143,18 @@ impl Bus {
             headers,
             body,
         );
-        sent.await?;
+        sent.await.map_err(|error| match error.code {
+            Code::Unavailable => Failed::NotTaken(error),
+            _ => Failed::Refused(error),
+        })?;
         match timeout_at(now + patience.min(left), &mut awaited.answer).await {
             Ok(Ok(Answer::Message(message))) => read(request, *message),
-            Ok(Ok(Answer::Lost) | Err(_)) => Err(Error::timeout(
+            Ok(Ok(Answer::Lost) | Err(_)) => Err(Failed::Unknown(Error::timeout(
                 "the connection to the bus broke while waiting; it may or may not have been done",
-            )),
-            Err(_) => Err(Error::timeout("no answer in time; it may or may not have been done")),
+            ))),
+            Err(_) => {
+                Err(Failed::Unknown(Error::timeout("no answer in time; it may or may not have been done")))
+            }
         }
     }
 }
@@ -161,16 +173,16 @@ fn headers(request: &Forward<'_>, left: Duration) -> HeaderMap {
     headers
 }
 
-fn read(request: &Forward<'_>, message: async_nats::Message) -> Result<Reply, Error> {
+fn read(request: &Forward<'_>, message: async_nats::Message) -> Result<Reply, Failed> {
     if message.status == Some(StatusCode::NO_RESPONDERS) && message.payload.is_empty() {
         let subject = request.subject.as_str();
         let name = subject
             .split_once('.')
             .and_then(|(_, rest)| rest.split_once('.'))
             .map_or(subject, |(_, name)| name);
-        return Err(Error::unavailable(format!(
+        return Err(Failed::NotTaken(Error::unavailable(format!(
             "nobody serves {name} now: no such method, or the service is down"
-        )));
+        ))));
     }
     let Some(number) = message.headers.as_ref().and_then(|headers| header(headers, header::ERROR_CODE))
     else {
@@ -178,9 +190,10 @@ fn read(request: &Forward<'_>, message: async_nats::Message) -> Result<Reply, Er
     };
     let headers = message.headers.as_ref();
     let text = |name| headers.and_then(|headers| header(headers, name));
-    Err(Error {
+    let error = Error {
         code: number.parse().map_or(Code::Internal, Code::from_number),
         message: text(header::ERROR).unwrap_or("no reason given").to_owned(),
         retry_after_ms: text(header::RETRY_AFTER).and_then(|wait| wait.parse().ok()),
-    })
+    };
+    Err(if error.code == Code::Timeout { Failed::Unknown(error) } else { Failed::Refused(error) })
 }

@@ -40,11 +40,16 @@ impl Subscription {
         }
     }
 
-    /// Ends the subscription now.
-    pub async fn close(mut self) {
+    /// Ends the subscription now. [`Subscription::next`] still returns what had come, then ends.
+    pub(crate) async fn end(&mut self) {
         if let Err(error) = self.subscriber.unsubscribe().await {
             tracing::debug!(%error, "the bus was gone before the subscription could be closed");
         }
+    }
+
+    /// Ends the subscription now, and drops what had come.
+    pub async fn close(mut self) {
+        self.end().await;
     }
 }
 
