@@ -27,3 +27,29 @@ impl Rule for Configure {
         Ok(Applied::Changed(Change::Configured { admission, visible }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::group::{Admission, Visible};
+
+    use super::*;
+    use crate::store::tests::fixtures;
+
+    #[tokio::test]
+    async fn what_is_not_named_stays_and_what_is_so_already_is_not_told() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[]).await;
+            let configure = |admission, visible| Configure { group, admission, visible };
+            let (admission, visible) = (Admission::Approval, Visible::FromJoining);
+            let changed = Applied::Changed(Change::Configured { admission, visible });
+            assert_eq!(fixture.act(1, &configure(Some(admission), None)).await, changed);
+            assert_eq!(fixture.act(1, &configure(Some(admission), None)).await, Applied::Nothing);
+            assert_eq!(fixture.act(1, &configure(None, None)).await, Applied::Nothing);
+            let visible = Visible::Everything;
+            let changed = Applied::Changed(Change::Configured { admission, visible });
+            assert_eq!(fixture.act(1, &configure(None, Some(visible))).await, changed);
+            let there = fixture.store.group(group).await.unwrap().unwrap();
+            assert_eq!((there.admission, there.visible), (admission, visible), "{}", fixture.database);
+        }
+    }
+}

@@ -30,3 +30,31 @@ impl Locked {
         Ok(Change::Dissolved {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::group::{Admission, Join};
+
+    use super::*;
+    use crate::group::Being;
+    use crate::group::tests::user;
+    use crate::store::tests::{fixtures, kick};
+
+    #[tokio::test]
+    async fn a_group_ends_once_and_nobody_waits_outside_any_more() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Approval, &[2]).await;
+            fixture.act(3, &Join { group }).await;
+            fixture.act(1, &kick(group, 4, true)).await;
+            let dissolve = Dissolve { group };
+            let dissolved = Applied::Changed(Change::Dissolved {});
+            assert_eq!(fixture.act(1, &dissolve).await, dissolved, "{}", fixture.database);
+            assert_eq!(fixture.act(1, &dissolve).await, Applied::Nothing, "{}", fixture.database);
+            for outside in [3, 4] {
+                assert_eq!(fixture.being(group, outside).await, Being::Stranger, "{}", fixture.database);
+            }
+            assert!(fixture.store.groups_of(user(2)).await.unwrap().is_empty(), "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+}

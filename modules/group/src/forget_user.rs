@@ -62,3 +62,102 @@ async fn pass_on(locked: &mut Locked, owner: UserId) -> Result<Change> {
     locked.group.passed_on = None;
     Ok(Change::Transferred { user: successor })
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::Code;
+    use broker_schemas::group::{Admission, Dissolve, Join, Leave};
+
+    use super::*;
+    use crate::group::tests::user;
+    use crate::store::tests::{Fixture, fixtures, kick, refusal, set_role};
+
+    async fn forget(fixture: &Fixture, number: u64) {
+        fixture.store.forget_user(user(number)).await.unwrap();
+    }
+
+    fn left(number: u64) -> Change {
+        Change::Left { user: user(number) }
+    }
+
+    #[tokio::test]
+    async fn a_group_passes_to_the_oldest_administrator_else_to_the_oldest_member() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[]).await;
+            for number in [7, 3, 5, 4] {
+                fixture.act(number, &Join { group }).await;
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+            for number in [4, 5] {
+                fixture.act(1, &set_role(group, number, Role::Administrator)).await;
+            }
+            let mut told = fixture.changes(group).await.len();
+            for (gone, next) in [(1, 5), (5, 4), (4, 7), (7, 3)] {
+                forget(&fixture, gone).await;
+                assert_eq!(fixture.role(group, next).await, Some(Role::Owner), "{}", fixture.database);
+                let changes = fixture.changes(group).await;
+                let transferred = Change::Transferred { user: user(next) };
+                assert_eq!(changes[told..], [transferred, left(gone)], "{}", fixture.database);
+                told = changes.len();
+                fixture.check(group).await;
+            }
+            forget(&fixture, 3).await;
+            let changes = fixture.changes(group).await;
+            assert_eq!(changes[told..], [Change::Dissolved {}, left(3)], "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_about_the_user_goes_however_much_it_is() {
+        for mut fixture in fixtures().await {
+            fixture.limits.max_groups = 1_000;
+            let mut groups = Vec::new();
+            for index in 0..BATCH + 2 {
+                let group = fixture.group(Admission::Approval, &[2]).await;
+                if index % 2 == 0 {
+                    fixture.act(2, &Leave { group }).await;
+                    fixture.act(2, &Join { group }).await;
+                }
+                groups.push(group);
+            }
+            let [ended, keeps_out] = [fixture.group(Admission::Open, &[2]).await, groups[1]];
+            fixture.act(1, &Dissolve { group: ended }).await;
+            fixture.act(1, &kick(keeps_out, 2, true)).await;
+            forget(&fixture, 2).await;
+            for group in groups.into_iter().chain([ended]) {
+                assert_eq!(fixture.being(group, 2).await, Being::Stranger, "{}", fixture.database);
+                fixture.check(group).await;
+            }
+            let versions = fixture.version(ended).await;
+            forget(&fixture, 2).await;
+            assert_eq!(fixture.version(ended).await, versions, "{}: once", fixture.database);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_gets_into_no_group_any_more() {
+        for fixture in fixtures().await {
+            let open = fixture.group(Admission::Open, &[]).await;
+            let by_approval = fixture.group(Admission::Approval, &[]).await;
+            forget(&fixture, 2).await;
+            for group in [open, by_approval] {
+                assert_eq!(fixture.refused(2, &Join { group }).await, Code::NotFound, "{}", fixture.database);
+            }
+            for (owner, members) in [(2, &[][..]), (1, &[3, 2])] {
+                let refused = fixture.try_group(owner, Admission::Open, members).await;
+                assert_eq!(refusal(refused).code, Code::NotFound, "{}", fixture.database);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_has_one_owner_while_several_members_go_at_once() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2, 3, 4, 5]).await;
+            tokio::join!(forget(&fixture, 1), forget(&fixture, 2), forget(&fixture, 3), forget(&fixture, 1));
+            fixture.check(group).await;
+            assert_eq!(fixture.role(group, 4).await, Some(Role::Owner), "{}", fixture.database);
+        }
+    }
+}

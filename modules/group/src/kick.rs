@@ -43,3 +43,68 @@ impl Rule for Kick {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::Code;
+    use broker_schemas::group::{Admission, Invite, Join, Unblock};
+    use broker_schemas::rights::Role;
+
+    use super::*;
+    use crate::group::tests::user;
+    use crate::store::tests::{fixtures, kick, set_role};
+
+    #[tokio::test]
+    async fn who_was_put_out_may_come_back_unless_kept_out() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2]).await;
+            let kicked = Applied::Changed(Change::Kicked { user: user(2) });
+            assert_eq!(fixture.act(1, &kick(group, 2, false)).await, kicked, "{}", fixture.database);
+            assert_eq!(
+                fixture.act(1, &kick(group, 2, false)).await,
+                Applied::Nothing,
+                "{}",
+                fixture.database
+            );
+            fixture.act(2, &Join { group }).await;
+            assert_eq!(fixture.act(1, &kick(group, 2, true)).await, kicked, "{}", fixture.database);
+            assert_eq!(fixture.act(1, &kick(group, 2, true)).await, Applied::Nothing, "{}", fixture.database);
+            assert_eq!(fixture.refused(2, &Join { group }).await, Code::NotFound, "{}", fixture.database);
+            let invite = Invite { group, user: user(2) };
+            assert_eq!(fixture.refused(1, &invite).await, Code::Conflict, "{}", fixture.database);
+
+            let unblock = Unblock { group, user: user(2) };
+            assert_eq!(fixture.act(1, &unblock).await, Applied::Quietly, "{}", fixture.database);
+            assert_eq!(fixture.act(1, &unblock).await, Applied::Nothing, "{}", fixture.database);
+            assert_eq!(fixture.being(group, 2).await, Being::Stranger, "{}", fixture.database);
+            fixture.act(2, &Join { group }).await;
+            fixture.check(group).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_in_can_be_kept_out_and_then_asks_no_more() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Approval, &[]).await;
+            fixture.act(2, &Join { group }).await;
+            assert_eq!(fixture.act(1, &kick(group, 2, true)).await, Applied::Quietly, "{}", fixture.database);
+            assert_eq!(fixture.being(group, 2).await, Being::Blocked, "{}", fixture.database);
+            let approve = broker_schemas::group::Approve { group, user: user(2) };
+            assert_eq!(fixture.refused(1, &approve).await, Code::NotFound, "{}", fixture.database);
+            assert_eq!(fixture.version(group).await, 1, "{}", fixture.database);
+        }
+    }
+
+    #[tokio::test]
+    async fn rank_protects() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2, 3]).await;
+            fixture.act(1, &set_role(group, 2, Role::Administrator)).await;
+            fixture.act(1, &set_role(group, 3, Role::Administrator)).await;
+            assert_eq!(fixture.refused(2, &kick(group, 1, false)).await, Code::Forbidden);
+            assert_eq!(fixture.refused(2, &kick(group, 3, true)).await, Code::Forbidden);
+            fixture.act(1, &kick(group, 3, false)).await;
+            fixture.check(group).await;
+        }
+    }
+}

@@ -33,3 +33,42 @@ impl Rule for Leave {
         Ok(Applied::Quietly)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::group::{Admission, Dissolve};
+    use broker_schemas::{Code, GroupId};
+
+    use super::*;
+    use crate::group::tests::user;
+    use crate::store::tests::fixtures;
+
+    #[tokio::test]
+    async fn one_leaves_once_and_the_owner_not_at_all() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2]).await;
+            let leave = Leave { group };
+            let left = Applied::Changed(Change::Left { user: user(2) });
+            assert_eq!(fixture.act(2, &leave).await, left, "{}", fixture.database);
+            assert_eq!(fixture.act(2, &leave).await, Applied::Nothing, "{}", fixture.database);
+            assert_eq!(fixture.refused(1, &leave).await, Code::Forbidden, "{}", fixture.database);
+            let nowhere = Leave { group: GroupId::new(4_711).unwrap() };
+            assert_eq!(fixture.act(2, &nowhere).await, Applied::Nothing, "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_leaves_a_dissolved_group_the_owner_too() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2]).await;
+            fixture.act(1, &Dissolve { group }).await;
+            for number in [1, 2] {
+                let left = Applied::Changed(Change::Left { user: user(number) });
+                assert_eq!(fixture.act(number, &Leave { group }).await, left, "{}", fixture.database);
+                assert_eq!(fixture.act(number, &Leave { group }).await, Applied::Nothing);
+            }
+            fixture.check(group).await;
+        }
+    }
+}

@@ -53,3 +53,60 @@ async fn mute_of(allowed: &mut Allowed<Mute>, user: UserId) -> Result<Option<Tim
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::Code;
+    use broker_schemas::group::Admission;
+
+    use super::*;
+    use crate::group::tests::user;
+    use crate::store::tests::{fixtures, mute, set_role};
+
+    const LONG: Timestamp = Timestamp(i64::MAX);
+    const OVER: Timestamp = Timestamp(1);
+
+    #[tokio::test]
+    async fn a_member_is_muted_until_told_otherwise() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2]).await;
+            let muted = |until| Applied::Changed(Change::Muted { user: Some(user(2)), until });
+            assert_eq!(fixture.act(1, &mute(group, 2, OVER)).await, Applied::Nothing, "{}", fixture.database);
+            assert_eq!(
+                fixture.act(1, &mute(group, 2, LONG)).await,
+                muted(Some(LONG)),
+                "{}",
+                fixture.database
+            );
+            assert_eq!(fixture.act(1, &mute(group, 2, LONG)).await, Applied::Nothing, "{}", fixture.database);
+            // A moment that has passed ends it, and is told as no moment.
+            assert_eq!(fixture.act(1, &mute(group, 2, OVER)).await, muted(None), "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn every_plain_member_is_muted_at_once() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2]).await;
+            let all = |until| Mute { group, user: None, until };
+            let muted = |until| Applied::Changed(Change::Muted { user: None, until });
+            assert_eq!(fixture.act(1, &all(Some(LONG))).await, muted(Some(LONG)), "{}", fixture.database);
+            assert_eq!(fixture.act(1, &all(Some(LONG))).await, Applied::Nothing, "{}", fixture.database);
+            assert_eq!(fixture.act(1, &all(None)).await, muted(None), "{}", fixture.database);
+            assert_eq!(fixture.act(1, &all(None)).await, Applied::Nothing, "{}", fixture.database);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_plain_members_are_muted() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2, 3]).await;
+            fixture.act(1, &set_role(group, 2, Role::Administrator)).await;
+            assert_eq!(fixture.refused(1, &mute(group, 2, LONG)).await, Code::Conflict);
+            assert_eq!(fixture.refused(2, &mute(group, 1, LONG)).await, Code::Forbidden);
+            assert_eq!(fixture.refused(1, &mute(group, 9, LONG)).await, Code::NotFound);
+            fixture.act(2, &mute(group, 3, LONG)).await;
+        }
+    }
+}

@@ -26,3 +26,25 @@ impl Rule for Rename {
         Ok(Applied::Changed(change))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::Code;
+    use broker_schemas::group::Admission;
+
+    use super::*;
+    use crate::store::tests::fixtures;
+
+    #[tokio::test]
+    async fn a_name_changes_once_and_keeps_the_rules() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[]).await;
+            let rename = |name| Rename { group, name: Text::new(name).unwrap() };
+            let renamed = Applied::Changed(Change::Renamed { name: Text::new("Wasps").unwrap() });
+            assert_eq!(fixture.act(1, &rename("Wasps")).await, renamed, "{}", fixture.database);
+            assert_eq!(fixture.act(1, &rename(" Wasps ")).await, Applied::Nothing, "{}", fixture.database);
+            assert_eq!(fixture.refused(1, &rename(" ")).await, Code::Invalid, "{}", fixture.database);
+            assert_eq!(fixture.store.group(group).await.unwrap().unwrap().name, "Wasps");
+        }
+    }
+}

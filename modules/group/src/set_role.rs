@@ -35,3 +35,29 @@ impl Rule for SetRole {
         Ok(Applied::Changed(Change::RoleSet { user: self.user, role: self.role }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::Code;
+    use broker_schemas::group::Admission;
+
+    use super::*;
+    use crate::group::tests::user;
+    use crate::store::tests::{fixtures, set_role};
+
+    #[tokio::test]
+    async fn a_role_is_given_and_taken_once() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2]).await;
+            for role in [Role::Administrator, Role::Member] {
+                let changed = Applied::Changed(Change::RoleSet { user: user(2), role });
+                assert_eq!(fixture.act(1, &set_role(group, 2, role)).await, changed, "{}", fixture.database);
+                assert_eq!(fixture.act(1, &set_role(group, 2, role)).await, Applied::Nothing);
+                assert_eq!(fixture.role(group, 2).await, Some(role), "{}", fixture.database);
+            }
+            let stranger = set_role(group, 9, Role::Administrator);
+            assert_eq!(fixture.refused(1, &stranger).await, Code::NotFound, "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+}

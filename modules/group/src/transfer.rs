@@ -30,3 +30,42 @@ impl Rule for Transfer {
         Ok(Applied::Changed(Change::Transferred { user: self.user }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::Code;
+    use broker_schemas::group::Admission;
+
+    use super::*;
+    use crate::group::tests::user;
+    use crate::store::tests::fixtures;
+
+    #[tokio::test]
+    async fn a_group_changes_hands_and_repeating_it_does_no_harm() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2, 3]).await;
+            let to = |number| Transfer { group, user: user(number) };
+            let transferred = Applied::Changed(Change::Transferred { user: user(2) });
+            assert_eq!(fixture.act(1, &to(2)).await, transferred, "{}", fixture.database);
+            // The answer may have been lost, and who repeats it is no owner any more.
+            assert_eq!(fixture.act(1, &to(2)).await, Applied::Nothing, "{}", fixture.database);
+            assert_eq!(fixture.refused(1, &to(3)).await, Code::Forbidden, "{}", fixture.database);
+            assert_eq!(fixture.role(group, 1).await, Some(Role::Administrator), "{}", fixture.database);
+
+            fixture.act(2, &to(3)).await;
+            assert_eq!(fixture.refused(1, &to(2)).await, Code::Forbidden, "{}", fixture.database);
+            assert_eq!(fixture.role(group, 3).await, Some(Role::Owner), "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_member_becomes_the_owner() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2]).await;
+            let transfer = Transfer { group, user: user(9) };
+            assert_eq!(fixture.refused(1, &transfer).await, Code::NotFound, "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+}
