@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_schemas::message::{self, Recipient};
-use broker_schemas::{Code, Conversation, Error, Method, Outcome, Seq, Text, user};
+use broker_schemas::{Code, Conversation, Method, Outcome, Seq, user};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::driver::{Driver, Link, Online};
-use crate::{Address, CallError, Client, Closed, Event, Options, SignInError};
+use crate::inbox::Inbox;
+use crate::{Address, CallError, Client, Cursor, Draft, Options, SignInError, Updates};
 
 /// How a [`Chat`] behaves.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ pub struct ChatOptions {
     /// by default.
     pub sync_every: Duration,
     /// How many updates wait for the application; past it, reading from the connection stops being this library's
-    /// business and turns into [`Event::Resync`]. 256 by default.
+    /// business and turns into [`crate::Event::Resync`]. 256 by default.
     pub update_queue: usize,
 }
 
@@ -44,27 +45,6 @@ impl Default for ChatOptions {
     }
 }
 
-/// What an application learns, in this order for each conversation: every message once, by seq, without gaps.
-#[derive(Debug, Clone)]
-pub enum Update {
-    /// Signed in, again or for the first time. Carries the token that resumes the session from now on: keep that one. What
-    /// the friend list says here replaces what was known before.
-    Online(Box<user::Session>),
-    /// No connection, or nobody signed in on it; the next attempt is made after `retry_in`.
-    Offline {
-        /// Why.
-        reason: Closed,
-        /// How long until the next attempt.
-        retry_in: Duration,
-    },
-    /// The next message of its conversation, of oneself or of another.
-    Message(message::Entry),
-    /// Anything else that was pushed.
-    Event(Event),
-    /// The session is over: its token is void, and nothing follows.
-    Over(Closed),
-}
-
 /// One signed-in user over as many connections as it takes. Clones share it; it ends with the last one.
 #[derive(Debug, Clone)]
 pub struct Chat {
@@ -74,31 +54,6 @@ pub struct Chat {
     logged_out: Arc<Notify>,
     /// The driver's task; dropping this ends it.
     _task: Arc<JoinSet<()>>,
-}
-
-/// What happens to one [`Chat`].
-#[derive(Debug)]
-pub struct Updates {
-    queue: mpsc::Receiver<Update>,
-    cursors: HashMap<Conversation, u64>,
-}
-
-impl Updates {
-    /// The next update; nothing after the session is over. May be dropped at any time without losing an update.
-    pub async fn next(&mut self) -> Option<Update> {
-        let update = self.queue.recv().await?;
-        if let Update::Message(entry) = &update {
-            self.cursors.insert(entry.conversation, entry.seq.get());
-        }
-        Some(update)
-    }
-
-    /// The last message of each conversation that [`Updates::next`] returned. An application that keeps messages keeps
-    /// this with them, and gives it to [`Chat::resume`] after a restart.
-    #[must_use]
-    pub const fn cursors(&self) -> &HashMap<Conversation, u64> {
-        &self.cursors
-    }
 }
 
 impl Chat {
@@ -126,7 +81,7 @@ impl Chat {
     pub fn resume(
         address: &Address,
         token: String,
-        cursors: HashMap<Conversation, u64>,
+        cursors: HashMap<Conversation, Cursor>,
         options: ChatOptions,
     ) -> (Self, Updates) {
         Self::start(address, token, cursors, options, None)
@@ -135,7 +90,7 @@ impl Chat {
     fn start(
         address: &Address,
         token: String,
-        cursors: HashMap<Conversation, u64>,
+        cursors: HashMap<Conversation, Cursor>,
         options: ChatOptions,
         online: Option<Online>,
     ) -> (Self, Updates) {
@@ -147,14 +102,15 @@ impl Chat {
             address.clone(),
             Arc::clone(&options),
             Arc::clone(&token),
-            &cursors,
+            Inbox::resumed(&cursors),
             set_link,
             updates,
             Arc::clone(&logged_out),
         );
         let mut task = JoinSet::new();
         task.spawn(driver.run(online));
-        (Self { link, token, options, logged_out, _task: Arc::new(task) }, Updates { queue, cursors })
+        let updates = Updates::new(queue, cursors);
+        (Self { link, token, options, logged_out, _task: Arc::new(task) }, updates)
     }
 
     /// Calls a method on the present connection.
@@ -177,8 +133,9 @@ impl Chat {
         }
     }
 
-    /// Sends a text, and tries again with the same `client_id`, over as many connections as it takes, until the server
-    /// takes or refuses it, or `limit` has passed. To be told to slow down is no refusal: it waits as long as told. Sends that run at the same time may be stored in any order.
+    /// Sends a message, a text or a [`Draft`] of more, and tries again with the same `client_id`, over as many connections as it
+    /// takes, until the server takes or refuses it, or `limit` has passed. To be told to slow down is no refusal: it waits as
+    /// long as told. Sends that run at the same time may be stored in any order.
     ///
     /// # Errors
     /// [`CallError`] of the last attempt, except that an outcome that was unknown once stays unknown.
@@ -186,11 +143,10 @@ impl Chat {
         &self,
         to: Recipient,
         client_id: Uuid,
-        text: &str,
+        message: impl Into<Draft>,
         limit: Duration,
     ) -> Result<message::Sent, CallError> {
-        let text = Text::new(text).map_err(|message| CallError::unfit(Error::invalid(message)))?;
-        let request = message::Send { to, client_id, text };
+        let request = message.into().request(to, client_id)?;
         let deadline = Instant::now() + limit;
         let mut backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
         let mut link = self.link.clone();
@@ -231,11 +187,11 @@ impl Chat {
         before: Option<Seq>,
         limit: u32,
     ) -> Result<Vec<message::Entry>, CallError> {
-        let request = message::History { conversation, before, limit: Some(limit) };
+        let request = message::History { conversation, before, after: None, limit: Some(limit) };
         Ok(self.call(&request).await?.messages)
     }
 
-    /// Ends the session for good; [`Update::Over`] follows.
+    /// Ends the session for good; [`crate::Update::Over`] follows.
     ///
     /// # Errors
     /// [`CallError`]; then the session may still be open.
@@ -245,7 +201,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Opens the session again from another process. Changes with each [`Update::Online`].
+    /// Opens the session again from another process. Changes with each [`crate::Update::Online`].
     #[must_use]
     pub fn token(&self) -> String {
         self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()

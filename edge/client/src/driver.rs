@@ -1,17 +1,18 @@
 //! The task behind a [`crate::Chat`]: keeps a connection, and turns what arrives on it into updates.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use broker_schemas::message::{self, Missed};
-use broker_schemas::{Code, Conversation, Error, Fetched, Map, Outcome, Text, user};
+use broker_schemas::message::{self, Missed, SYNC_MAX};
+use broker_schemas::{Code, Conversation, Error, Fetched, Map, Outcome, Text, group, user};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backoff::{Backoff, shorten};
-use crate::inbox::{Fit, Inbox};
+use crate::inbox::{self, Fit, Inbox};
+use crate::updates::{Moved, Told};
 use crate::{Address, CallError, ChatOptions, Client, Closed, Event, Events, SignInError, Update};
 
 /// Whether calls can be made.
@@ -44,8 +45,7 @@ type SyncCall = Pin<Box<dyn Future<Output = Result<Missed, CallError>> + Send>>;
 
 /// When to ask for what was missed, and the question that is under way.
 struct Syncing {
-    /// The call, and the strangers that it tells about.
-    call: Option<(SyncCall, HashMap<Conversation, u64>)>,
+    call: Option<SyncCall>,
     due: Instant,
     /// The last one failed; nothing makes the next one come before its time.
     failing: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Driver {
     token: Arc<Mutex<String>>,
     inbox: Inbox,
     link: watch::Sender<Link>,
-    updates: mpsc::Sender<Update>,
+    updates: mpsc::Sender<Told>,
     logged_out: Arc<Notify>,
     backoff: Backoff,
 }
@@ -68,15 +68,11 @@ impl Driver {
         address: Address,
         options: Arc<ChatOptions>,
         token: Arc<Mutex<String>>,
-        cursors: &HashMap<Conversation, u64>,
+        inbox: Inbox,
         link: watch::Sender<Link>,
-        updates: mpsc::Sender<Update>,
+        updates: mpsc::Sender<Told>,
         logged_out: Arc<Notify>,
     ) -> Self {
-        let mut inbox = Inbox::default();
-        for (&conversation, &seq) in cursors {
-            inbox.start(conversation, seq);
-        }
         let backoff = Backoff::new(options.first_wait, options.longest_wait);
         Self { address, options, token, inbox, link, updates, logged_out, backoff }
     }
@@ -133,13 +129,13 @@ impl Driver {
     /// Serves one connection until it is of no use any more.
     async fn serve(&mut self, Online { client, mut events, session }: Online) -> End {
         session.token.clone_into(&mut self.token.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Fetched::Available(conversations) = &session.unread {
-            for entry in conversations {
-                self.inbox.start(entry.conversation, entry.read_seq);
-            }
+        match &session.unread {
+            Fetched::Available(standings) => self.inbox.sign_in(standings, standings.len() < SYNC_MAX),
+            Fetched::Unavailable { .. } => self.inbox.sign_in(&[], false),
         }
         self.link.send_replace(Link::Online(client.clone()));
-        self.tell(Update::Online(Box::new(session))).await;
+        let moved = Moved::All(self.inbox.cursors());
+        self.tell_moved(Update::Online(Box::new(session)), moved).await;
         let backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
         // At once, whatever the session says: a message may have come between its making and the first push.
         let mut syncing = Syncing { call: None, due: Instant::now(), failing: false, backoff };
@@ -148,9 +144,9 @@ impl Driver {
                 // What a sync brought goes before what was pushed after it, which would look like a gap. Events come last:
                 // there may always be one more, while the others are ready once.
                 biased;
-                (answer, strangers) = answered(&mut syncing.call) => {
+                answer = answered(&mut syncing.call) => {
                     syncing.call = None;
-                    if let Err(lost) = self.take_missed(answer, &strangers, &mut syncing).await {
+                    if let Err(lost) = self.take_missed(answer, &mut syncing).await {
                         return End::Lost(lost);
                     }
                 }
@@ -159,8 +155,8 @@ impl Driver {
                 }
                 () = sleep_until(syncing.due), if syncing.call.is_none() => {
                     syncing.due = Instant::now() + shorten(self.options.sync_every);
-                    let call = Box::pin(ask(client.clone(), self.inbox.have()));
-                    syncing.call = Some((call, self.inbox.strangers()));
+                    let (have, revisions) = self.inbox.ask();
+                    syncing.call = Some(Box::pin(ask(client.clone(), have, revisions)));
                 }
                 event = events.next() => match event {
                     Some(event) => {
@@ -180,25 +176,43 @@ impl Driver {
 
     /// Acts on one event. The reason, when it ends the session.
     async fn take(&mut self, event: Event, syncing: &mut Syncing) -> Option<Closed> {
-        match event {
-            Event::Message(entry) => match self.inbox.push(entry.conversation, entry.seq.get()) {
-                Fit::Next => self.tell(Update::Message(entry)).await,
+        if let Some(change) = event.change() {
+            match self.inbox.push_change(change.conversation, change.seq, change.revision) {
+                Fit::Next => self.tell_of(change.conversation, Update::Event(event)).await,
                 Fit::Seen => {}
                 Fit::Gap => syncing.hasten(),
-            },
-            Event::SessionClosed { code, message } => return Some(Closed { code: Some(code), message }),
-            other => {
-                match &other {
-                    Event::Resync => syncing.hasten(),
-                    // Somebody has read what was not pushed here.
-                    Event::Read(read) if self.inbox.lacks(read.conversation, read.seq.get()) => {
-                        syncing.hasten()
-                    }
-                    _ => {}
-                }
-                self.tell(Update::Event(other)).await;
             }
+            return None;
         }
+        let mut moved = Moved::Nothing;
+        match &event {
+            Event::Message(entry) => {
+                match self.inbox.push(entry) {
+                    Fit::Next => {
+                        let Event::Message(entry) = event else { return None };
+                        self.tell_of(entry.conversation, Update::Message(*entry)).await;
+                    }
+                    Fit::Seen => {}
+                    Fit::Gap => syncing.hasten(),
+                }
+                return None;
+            }
+            Event::SessionClosed { code, message } => {
+                return Some(Closed { code: Some(code.clone()), message: message.clone() });
+            }
+            // What was said until now was not pushed here.
+            Event::Resync | Event::GroupJoined(_) => syncing.hasten(),
+            // Somebody has read what was not pushed here.
+            Event::Read(read) if self.inbox.lacks(read.conversation, read.seq) => syncing.hasten(),
+            Event::GroupLeft(group::LeftEvent { group })
+            | Event::GroupKicked(group::KickedEvent { group, .. }) => {
+                let conversation = Conversation::group(*group);
+                self.inbox.forget(conversation);
+                moved = Moved::Gone(conversation);
+            }
+            _ => {}
+        }
+        self.tell_moved(Update::Event(event), moved).await;
         None
     }
 
@@ -209,15 +223,15 @@ impl Driver {
     async fn take_missed(
         &mut self,
         answer: Result<Missed, CallError>,
-        strangers: &HashMap<Conversation, u64>,
         syncing: &mut Syncing,
     ) -> Result<(), Closed> {
         let missed = match answer {
             Ok(missed) => missed,
-            Err(error) if error.code() == Code::Unauthenticated => {
-                return Err(Closed::broken(error.to_string()));
-            }
             Err(error) => {
+                self.inbox.give_up();
+                if error.code() == Code::Unauthenticated {
+                    return Err(Closed::broken(error.to_string()));
+                }
                 let wait = syncing.backoff.wait();
                 tracing::debug!(%error, ?wait, "sync failed");
                 syncing.due = Instant::now() + wait;
@@ -228,29 +242,49 @@ impl Driver {
         syncing.failing = false;
         let mut new = 0;
         for entry in missed.messages {
-            if self.inbox.fetch(entry.conversation, entry.seq.get()) == Fit::Next {
+            let conversation = entry.conversation;
+            let update = match self.inbox.fetch(&entry) {
+                inbox::Fetched::Message => Update::Message(entry),
+                inbox::Fetched::Changed => Update::Changed(entry),
+                inbox::Fetched::Nothing => continue,
+            };
+            new += 1;
+            self.tell_of(conversation, update).await;
+        }
+        for entry in missed.changed {
+            if self.inbox.fetch_change(&entry, missed.more) {
                 new += 1;
-                self.tell(Update::Message(entry)).await;
+                self.tell_of(entry.conversation, Update::Changed(entry)).await;
             }
         }
-        // Pages that bring nothing new, one after the other, would make a loop of full speed.
-        let fruitful = new > 0 || !missed.more;
-        if fruitful {
+        // Answers that bring nothing new, one after the other, would make a loop of full speed.
+        let again = self.inbox.settle(missed.more);
+        if new > 0 || !missed.more {
             // Only now: a server that drops everyone after sign-in must not be hurried.
             self.backoff.reset();
+        }
+        if new > 0 || !again {
             syncing.backoff.reset();
         }
-        if missed.more {
-            syncing.due = Instant::now() + if fruitful { Duration::ZERO } else { syncing.backoff.wait() };
-        } else if self.inbox.settle(strangers) {
-            syncing.hasten();
+        if again {
+            syncing.due = Instant::now() + if new > 0 { Duration::ZERO } else { syncing.backoff.wait() };
         }
         Ok(())
     }
 
-    /// Hands an update to the application. One that does not listen still sends.
+    /// Hands over an update about a conversation, with how far that has come.
+    async fn tell_of(&self, conversation: Conversation, update: Update) {
+        let moved = self.inbox.cursor(conversation).map_or(Moved::Nothing, |at| Moved::To(conversation, at));
+        self.tell_moved(update, moved).await;
+    }
+
     async fn tell(&self, update: Update) {
-        let _ = self.updates.send(update).await;
+        self.tell_moved(update, Moved::Nothing).await;
+    }
+
+    /// Hands an update to the application. One that does not listen still sends.
+    async fn tell_moved(&self, update: Update, moved: Moved) {
+        let _ = self.updates.send(Told { update, moved }).await;
     }
 }
 
@@ -263,18 +297,21 @@ impl Syncing {
     }
 }
 
-/// Asks for what is missing after `have`.
-async fn ask(client: Client, have: BTreeMap<Conversation, u64>) -> Result<Missed, CallError> {
-    let have = Map::new(have).map_err(|message| CallError::unfit(Error::invalid(message)))?;
-    client.call(&message::Sync { have }).await
+/// Asks for the messages after `have`, and for what changed since `revisions`.
+async fn ask(
+    client: Client,
+    have: BTreeMap<Conversation, u64>,
+    revisions: BTreeMap<Conversation, u64>,
+) -> Result<Missed, CallError> {
+    let unfit = |message| CallError::unfit(Error::invalid(message));
+    let (have, revisions) = (Map::new(have).map_err(unfit)?, Map::new(revisions).map_err(unfit)?);
+    client.call(&message::Sync { have, revisions: Some(revisions) }).await
 }
 
 /// The answer of the call that is under way; never, if there is none.
-async fn answered(
-    call: &mut Option<(SyncCall, HashMap<Conversation, u64>)>,
-) -> (Result<Missed, CallError>, HashMap<Conversation, u64>) {
+async fn answered(call: &mut Option<SyncCall>) -> Result<Missed, CallError> {
     match call {
-        Some((call, strangers)) => (call.await, std::mem::take(strangers)),
+        Some(call) => call.await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,6 @@
 //! What an edge pushes.
 
-use broker_schemas::{Event as _, friend, message, user};
+use broker_schemas::{Event as _, friend, group, message, user};
 use bytes::Bytes;
 use natter_protocol::Encoding;
 use serde::Deserialize;
@@ -10,9 +10,17 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// `message.new`: a message was stored in one of the user's conversations.
-    Message(message::Entry),
+    Message(Box<message::Entry>),
     /// `message.read`: somebody read a conversation.
     Read(message::ReadEvent),
+    /// `message.typing`: somebody is writing.
+    Typing(message::TypingEvent),
+    /// `message.edited`: a message says something else now.
+    Edited(message::EditedEvent),
+    /// `message.recalled`: a message was taken back.
+    Recalled(message::RecalledEvent),
+    /// `message.reacted`: somebody reacted to a message, or took that back.
+    Reacted(message::ReactedEvent),
     /// `friend.requested`: somebody asks.
     Requested(friend::RequestedEvent),
     /// `friend.accepted`: a friendship began.
@@ -21,6 +29,18 @@ pub enum Event {
     Removed(friend::RemovedEvent),
     /// `friend.presence`: a friend came or went.
     Presence(friend::PresenceEvent),
+    /// `group.joined`: the user is in a group now.
+    GroupJoined(group::JoinedEvent),
+    /// `group.left`: the user left a group. Nothing of it comes any more; joining again begins anew.
+    GroupLeft(group::LeftEvent),
+    /// `group.kicked`: the user was put out of a group. Nothing of it comes any more; joining again begins anew.
+    GroupKicked(group::KickedEvent),
+    /// `group.dissolved`: a group has ended; what was said in it stays.
+    GroupDissolved(group::DissolvedEvent),
+    /// `group.announced`: a group has another announcement.
+    GroupAnnounced(group::AnnouncedEvent),
+    /// `group.asked`: somebody asks to join a group that the user looks after.
+    GroupAsked(group::AskedEvent),
     /// `user.deleted`: somebody's account is gone.
     Deleted(user::Deleted),
     /// `session.closed`: this session ended elsewhere; its token is void, and the connection closes.
@@ -68,12 +88,24 @@ impl From<RawEvent> for Event {
     /// A known event whose body can't be read stays raw: it is a newer version's, and the application may know it.
     fn from(raw: RawEvent) -> Self {
         let known = match raw.name.as_str() {
-            message::NewEvent::NAME => raw.decode().map(|message::NewEvent(entry)| Self::Message(entry)),
+            message::NewEvent::NAME => {
+                raw.decode().map(|message::NewEvent(entry)| Self::Message(Box::new(entry)))
+            }
             message::ReadEvent::NAME => raw.decode().map(Self::Read),
+            message::TypingEvent::NAME => raw.decode().map(Self::Typing),
+            message::EditedEvent::NAME => raw.decode().map(Self::Edited),
+            message::RecalledEvent::NAME => raw.decode().map(Self::Recalled),
+            message::ReactedEvent::NAME => raw.decode().map(Self::Reacted),
             friend::RequestedEvent::NAME => raw.decode().map(Self::Requested),
             friend::AcceptedEvent::NAME => raw.decode().map(Self::Accepted),
             friend::RemovedEvent::NAME => raw.decode().map(Self::Removed),
             friend::PresenceEvent::NAME => raw.decode().map(Self::Presence),
+            group::JoinedEvent::NAME => raw.decode().map(Self::GroupJoined),
+            group::LeftEvent::NAME => raw.decode().map(Self::GroupLeft),
+            group::KickedEvent::NAME => raw.decode().map(Self::GroupKicked),
+            group::DissolvedEvent::NAME => raw.decode().map(Self::GroupDissolved),
+            group::AnnouncedEvent::NAME => raw.decode().map(Self::GroupAnnounced),
+            group::AskedEvent::NAME => raw.decode().map(Self::GroupAsked),
             user::Deleted::NAME => raw.decode().map(Self::Deleted),
             "session.closed" => {
                 raw.decode().map(|SessionClosed { code, message }| Self::SessionClosed { code, message })

@@ -1,9 +1,19 @@
-//! Which messages the application has: what comes next, what it saw already, what is missing.
+//! What the application has: which message of a conversation comes next, which change, what it saw already, what is missing.
+//!
+//! Pushes are hints. A message is passed on when it is the next of its conversation, a change when it has the next revision;
+//! whatever doesn't fit is asked for. A sync answers as of one moment, so what it tells can be counted on.
 
-use std::collections::{BTreeMap, HashMap};
+mod question;
 
-use broker_schemas::Conversation;
-use broker_schemas::message::SYNC_MAX;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+
+use broker_schemas::message::{Entry, SYNC_MAX, Standing};
+use broker_schemas::{Conversation, Seq};
+
+pub(crate) use question::{Fetched, Question};
 
 /// How many conversations are remembered; past it, the one that was quiet for longest is forgotten, and counts again
 /// from where the user has read it.
@@ -11,44 +21,120 @@ const REMEMBERED: usize = 16 * SYNC_MAX;
 /// How many conversations may wait for a sync to say where they begin; further ones begin with the message at hand.
 const STRANGERS: usize = SYNC_MAX;
 
-/// How a message fits to those before it.
+/// Up to where an application has a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor {
+    /// The last message; 0 for none.
+    pub seq: u64,
+    /// The last change of a message; 0 for none.
+    pub revision: u64,
+}
+
+/// How something fits to what came before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
     /// It is the next one, and now counts as seen.
     Next,
     /// It was seen before.
     Seen,
-    /// Messages before it are missing. It does not count as seen: a sync brings it again, after them.
+    /// Something before it is missing. It does not count as seen: a sync brings it again, after that.
     Gap,
 }
 
-/// The last contiguous message of each conversation.
+/// The last contiguous message and change of each conversation.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    cursors: HashMap<Conversation, Cursor>,
+    known: HashMap<Conversation, Known>,
     /// Conversations of which a message was pushed, though nobody said where they begin: the smallest seq that was.
     strangers: HashMap<Conversation, u64>,
+    /// The sync that is under way.
+    question: Option<Question>,
+    /// Conversations of which a part of an answer told changes. The next part may tell older ones, of messages after those told
+    /// until now: these are taken from it, and not from pushes, which say what they were once.
+    in_parts: HashSet<Conversation>,
+    /// A sync was complete. Before, the application may have messages that are newer than its revisions say, from an earlier
+    /// run.
+    caught_up: bool,
     clock: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Cursor {
-    seq: u64,
+struct Known {
+    /// The last message. Unknown where only a change was pushed; then the server counts from where the user has read.
+    seq: Option<u64>,
+    /// The last change: each message is known in its state of this revision, or a later one.
+    revision: u64,
+    /// The latest revision in which a message was passed on. While it is ahead of `revision`, a pushed change may be older than
+    /// what the application has.
+    ahead: u64,
     touched: u64,
 }
 
+impl Known {
+    fn note(&mut self, revision: u64) {
+        // Each revision is of one message: with this one, every message is known as of it.
+        if revision == self.revision + 1 {
+            self.revision = revision;
+        }
+        self.ahead = self.ahead.max(revision);
+    }
+}
+
 impl Inbox {
-    /// Starts a conversation after `seq`, unless it is known better.
-    pub(crate) fn start(&mut self, conversation: Conversation, seq: u64) {
+    /// What an application has that was restarted.
+    pub(crate) fn resumed(cursors: &HashMap<Conversation, Cursor>) -> Self {
+        let mut inbox = Self::default();
+        for (&conversation, cursor) in cursors {
+            let known = inbox.know(conversation);
+            (known.seq, known.revision) = (Some(cursor.seq), cursor.revision);
+        }
+        inbox
+    }
+
+    /// Somebody signed in: where they stand, and whether these are all of their conversations.
+    pub(crate) fn sign_in(&mut self, standings: &[Standing], all: bool) {
+        self.question = None;
+        if all {
+            let here: HashSet<_> = standings.iter().map(|entry| entry.conversation).collect();
+            // Put out of the group meanwhile: joining again begins anew.
+            self.known.retain(|there, _| there.group_id().is_none() || here.contains(there));
+        }
+        for standing in standings {
+            let new = !self.known.contains_key(&standing.conversation);
+            let known = self.know(standing.conversation);
+            let seq = known.seq.unwrap_or(standing.read_seq);
+            // Somebody who left and joined again may read from there.
+            known.seq = Some(seq.max(standing.first_seq.saturating_sub(1)));
+            if new {
+                known.revision = standing.revision;
+            }
+            self.strangers.remove(&standing.conversation);
+        }
+    }
+
+    /// The conversation, which now is the one that moved last.
+    fn know(&mut self, conversation: Conversation) -> &mut Known {
         self.clock += 1;
-        self.cursors.entry(conversation).or_insert(Cursor { seq, touched: self.clock });
+        if !self.known.contains_key(&conversation) && self.known.len() >= REMEMBERED {
+            let quietest = self.known.iter().min_by_key(|(_, known)| known.touched).map(|(name, _)| *name);
+            self.known.remove(&quietest.unwrap_or(conversation));
+        }
+        let known =
+            self.known.entry(conversation).or_insert(Known { seq: None, revision: 0, ahead: 0, touched: 0 });
+        known.touched = self.clock;
+        known
+    }
+
+    /// Starts a conversation after `seq`, unless it is known better.
+    fn start(&mut self, conversation: Conversation, seq: u64) {
+        self.know(conversation).seq.get_or_insert(seq);
         self.strangers.remove(&conversation);
-        self.forget_one_too_many();
     }
 
     /// A message was pushed.
-    pub(crate) fn push(&mut self, conversation: Conversation, seq: u64) -> Fit {
-        if !self.cursors.contains_key(&conversation) {
+    pub(crate) fn push(&mut self, entry: &Entry) -> Fit {
+        let (conversation, seq) = (entry.conversation, entry.seq.get());
+        if self.seq_of(conversation).is_none() {
             if seq > 1 && self.strangers.len() < STRANGERS {
                 let first = self.strangers.entry(conversation).or_insert(seq);
                 *first = seq.min(*first);
@@ -56,132 +142,68 @@ impl Inbox {
             }
             self.start(conversation, seq - 1);
         }
-        self.fit(conversation, seq)
+        if self.in_parts.contains(&conversation) && self.lacks(conversation, entry.seq) {
+            return Fit::Gap;
+        }
+        self.fit(entry)
     }
 
-    /// A sync brought a message. A conversation that is not known begins with it: the server counted from where the user
-    /// has read.
-    pub(crate) fn fetch(&mut self, conversation: Conversation, seq: u64) -> Fit {
-        self.start(conversation, seq - 1);
-        self.fit(conversation, seq)
-    }
-
-    fn fit(&mut self, conversation: Conversation, seq: u64) -> Fit {
-        self.clock += 1;
-        let Some(cursor) = self.cursors.get_mut(&conversation) else { return Fit::Gap };
-        cursor.touched = self.clock;
-        match seq {
-            _ if seq <= cursor.seq => Fit::Seen,
-            _ if seq == cursor.seq + 1 => {
-                cursor.seq = seq;
+    fn fit(&mut self, entry: &Entry) -> Fit {
+        let seq = entry.seq.get();
+        let known = self.know(entry.conversation);
+        match known.seq {
+            Some(have) if seq <= have => Fit::Seen,
+            Some(have) if seq == have + 1 => {
+                known.seq = Some(seq);
+                known.note(entry.revision);
                 Fit::Next
             }
             _ => Fit::Gap,
         }
     }
 
+    /// A change of a message was pushed.
+    pub(crate) fn push_change(&mut self, conversation: Conversation, seq: Seq, revision: u64) -> Fit {
+        let caught_up = self.caught_up;
+        let known = self.know(conversation);
+        let in_order = caught_up && known.ahead <= known.revision && known.seq >= Some(seq.get());
+        if revision <= known.revision {
+            Fit::Seen
+        } else if in_order && revision == known.revision + 1 {
+            known.note(revision);
+            Fit::Next
+        } else {
+            Fit::Gap
+        }
+    }
+
+    /// The user is out of this conversation.
+    pub(crate) fn forget(&mut self, conversation: Conversation) {
+        self.known.remove(&conversation);
+        self.strangers.remove(&conversation);
+        self.in_parts.remove(&conversation);
+        if let Some(question) = &mut self.question {
+            question.forget(conversation);
+        }
+    }
+
     /// Whether the conversation has messages up to `seq` that were not seen.
-    pub(crate) fn lacks(&self, conversation: Conversation, seq: u64) -> bool {
-        self.cursors.get(&conversation).is_none_or(|cursor| cursor.seq < seq)
+    pub(crate) fn lacks(&self, conversation: Conversation, seq: Seq) -> bool {
+        self.seq_of(conversation).is_none_or(|have| have < seq.get())
     }
 
-    /// What to tell the server. Where there are more conversations than a sync may name, those that moved last: a page of
-    /// a sync moves its conversations, so the next page goes on after it.
-    pub(crate) fn have(&self) -> BTreeMap<Conversation, u64> {
-        let mut cursors: Vec<_> = self.cursors.iter().collect();
-        if cursors.len() > SYNC_MAX {
-            cursors.select_nth_unstable_by_key(SYNC_MAX, |(_, cursor)| std::cmp::Reverse(cursor.touched));
-            cursors.truncate(SYNC_MAX);
-        }
-        cursors.into_iter().map(|(conversation, cursor)| (*conversation, cursor.seq)).collect()
+    fn seq_of(&self, conversation: Conversation) -> Option<u64> {
+        self.known.get(&conversation)?.seq
     }
 
-    /// A sync is complete. What is a stranger still has nothing unread before the message that was pushed, so it begins
-    /// there. Whether that leaves something to sync.
-    pub(crate) fn settle(&mut self, asked: &HashMap<Conversation, u64>) -> bool {
-        let mut again = false;
-        for (&conversation, &first) in asked {
-            if !self.cursors.contains_key(&conversation) {
-                self.start(conversation, first - 1);
-                again = true;
-            }
-        }
-        again
+    /// Up to where the application has a conversation, if that is known.
+    pub(crate) fn cursor(&self, conversation: Conversation) -> Option<Cursor> {
+        let known = self.known.get(&conversation)?;
+        Some(Cursor { seq: known.seq?, revision: known.revision })
     }
 
-    /// The strangers by now; a sync that begins later says where they begin.
-    pub(crate) fn strangers(&self) -> HashMap<Conversation, u64> {
-        self.strangers.clone()
-    }
-
-    fn forget_one_too_many(&mut self) {
-        if self.cursors.len() > REMEMBERED
-            && let Some(&quietest) =
-                self.cursors.iter().min_by_key(|(_, cursor)| cursor.touched).map(|(name, _)| name)
-        {
-            self.cursors.remove(&quietest);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use broker_schemas::GroupId;
-
-    use super::*;
-
-    fn group(number: u64) -> Conversation {
-        Conversation::group(GroupId::new(number).unwrap())
-    }
-
-    #[test]
-    fn whatever_the_order_of_pushes_each_message_is_next_exactly_once() {
-        let mut inbox = Inbox::default();
-        inbox.start(group(1), 4);
-        assert_eq!(inbox.push(group(1), 4), Fit::Seen);
-        assert_eq!(inbox.push(group(1), 6), Fit::Gap);
-        assert_eq!(inbox.fetch(group(1), 5), Fit::Next);
-        assert_eq!(inbox.fetch(group(1), 6), Fit::Next);
-        assert_eq!(inbox.push(group(1), 6), Fit::Seen);
-        assert_eq!(inbox.push(group(1), 7), Fit::Next);
-    }
-
-    #[test]
-    fn a_new_conversation_begins_with_its_first_message() {
-        assert_eq!(Inbox::default().push(group(1), 1), Fit::Next);
-    }
-
-    #[test]
-    fn a_later_sign_in_does_not_move_what_was_seen_already() {
-        let mut inbox = Inbox::default();
-        inbox.start(group(1), 9);
-        inbox.start(group(1), 2);
-        assert_eq!(inbox.push(group(1), 9), Fit::Seen);
-    }
-
-    #[test]
-    fn a_stranger_begins_where_the_sync_says_or_else_with_what_was_pushed() {
-        let mut inbox = Inbox::default();
-        assert_eq!(inbox.push(group(1), 8), Fit::Gap);
-        assert_eq!(inbox.push(group(2), 5), Fit::Gap);
-        let asked = inbox.strangers();
-        assert_eq!(inbox.fetch(group(1), 7), Fit::Next);
-        assert!(inbox.settle(&asked));
-        assert_eq!(inbox.fetch(group(1), 8), Fit::Next);
-        assert_eq!(inbox.fetch(group(2), 5), Fit::Next);
-        assert!(inbox.strangers().is_empty());
-    }
-
-    #[test]
-    fn a_sync_names_the_conversations_that_moved_last() {
-        let mut inbox = Inbox::default();
-        for number in 1..=SYNC_MAX as u64 + 10 {
-            inbox.start(group(number), 0);
-        }
-        inbox.fetch(group(3), 1);
-        let have = inbox.have();
-        assert_eq!(have.len(), SYNC_MAX);
-        assert_eq!(have.get(&group(3)), Some(&1));
-        assert!(!have.contains_key(&group(1)));
+    /// Up to where the application has each conversation.
+    pub(crate) fn cursors(&self) -> HashMap<Conversation, Cursor> {
+        self.known.keys().filter_map(|name| Some((*name, self.cursor(*name)?))).collect()
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use broker_schemas::message::{NewEvent, Recipient, Sent};
 use broker_schemas::{Code, Error, Outcome, Timestamp, message, user};
 use fake_edge::{FakeEdge, entry, login, unread, user_id, with};
-use natter_client::{CallError, Chat, ChatOptions, Event, SignInError, Update, Updates};
+use natter_client::{CallError, Chat, ChatOptions, Cursor, Event, SignInError, Update, Updates};
 use uuid::Uuid;
 
 fn options() -> ChatOptions {
@@ -18,10 +18,12 @@ fn options() -> ChatOptions {
     ChatOptions { first_wait: brief, longest_wait: brief * 2, ..ChatOptions::default() }
 }
 
-async fn sign_in(
-    edge: &FakeEdge,
-    known: Vec<message::ConversationEntry>,
-) -> (Chat, Updates, fake_edge::Peer) {
+/// What a sync brings when nothing was missed.
+fn nothing() -> message::Missed {
+    message::Missed { messages: Vec::new(), changed: Vec::new(), more: false }
+}
+
+async fn sign_in(edge: &FakeEdge, known: Vec<message::Standing>) -> (Chat, Updates, fake_edge::Peer) {
     let login = login();
     let (signed_in, peer) =
         tokio::join!(Chat::sign_in(&edge.address, &login, options()), edge.accept_session("t1", known));
@@ -52,7 +54,7 @@ async fn a_fresh_sign_in_brings_what_was_not_read_page_by_page() {
     let asked = peer.sync(vec![entry(2, 7)], false).await;
     assert_eq!(asked.have.get(&with(2)), Some(&6));
     assert_eq!(seqs(&mut updates, 3).await, [5, 6, 7]);
-    assert_eq!(updates.cursors().get(&with(2)), Some(&7));
+    assert_eq!(updates.cursors().get(&with(2)), Some(&Cursor { seq: 7, revision: 0 }));
 }
 
 #[tokio::test]
@@ -69,8 +71,8 @@ async fn a_gap_is_filled_before_what_follows_and_repeats_are_dropped() {
     for seq in [3, 4] {
         peer.push(&NewEvent(entry(2, seq))).await;
     }
-    peer.ok(&call, &message::Missed { messages: vec![entry(2, 3), entry(2, 4), entry(2, 5)], more: false })
-        .await;
+    let messages = vec![entry(2, 3), entry(2, 4), entry(2, 5)];
+    peer.ok(&call, &message::Missed { messages, changed: Vec::new(), more: false }).await;
     peer.push(&NewEvent(entry(2, 6))).await;
     assert_eq!(seqs(&mut updates, 5).await, [2, 3, 4, 5, 6]);
 }
@@ -105,11 +107,12 @@ async fn a_reconnect_resumes_with_the_newest_token_and_fetches_what_was_missed()
 #[tokio::test]
 async fn a_restarted_application_goes_on_from_its_own_cursors() {
     let edge = FakeEdge::start().await;
-    let cursors = HashMap::from([(with(2), 40)]);
+    let cursors = HashMap::from([(with(2), Cursor { seq: 40, revision: 3 })]);
     let (_chat, mut updates) = Chat::resume(&edge.address, "t1".into(), cursors, options());
     let mut peer = edge.accept_session("t2", vec![unread(2, 42, 10)]).await;
     let asked = peer.sync(vec![entry(2, 41), entry(2, 42)], false).await;
     assert_eq!(asked.have.get(&with(2)), Some(&40));
+    assert_eq!(asked.revisions.unwrap().get(&with(2)), Some(&3));
     assert_eq!(seqs(&mut updates, 2).await, [41, 42]);
 }
 
@@ -138,7 +141,7 @@ async fn a_send_is_repeated_with_the_same_id_until_it_is_answered() {
                 peer.ok(&call, &sent).await;
                 return peer;
             }
-            peer.ok(&call, &message::Missed { messages: Vec::new(), more: false }).await;
+            peer.ok(&call, &nothing()).await;
         }
     };
     let send = chat.send(Recipient::User(user_id(2)), client_id, "hello", Duration::from_secs(10));

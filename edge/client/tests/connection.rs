@@ -127,7 +127,8 @@ async fn events_that_nobody_takes_turn_into_one_resync_and_replies_still_come() 
     };
     let (reply, ()) = tokio::join!(client.call(&friend::ListFriends {}), answer);
     reply.unwrap();
-    for expected in [Event::Message(entry(2, 1)), Event::Message(entry(2, 2)), Event::Resync] {
+    let message = |seq| Event::Message(Box::new(entry(2, seq)));
+    for expected in [message(1), message(2), Event::Resync] {
         assert_eq!(events.next().await, Some(expected));
     }
 }

@@ -51,7 +51,7 @@ impl FakeEdge {
     }
 
     /// The next connection, with user 1 signed in on it by login or resume.
-    pub(crate) async fn accept_session(&self, token: &str, unread: Vec<message::ConversationEntry>) -> Peer {
+    pub(crate) async fn accept_session(&self, token: &str, unread: Vec<message::Standing>) -> Peer {
         let mut peer = self.accept().await;
         let call = peer.call().await;
         assert!(["user.login", "user.resume"].contains(&call.name.as_str()), "{}", call.name);
@@ -90,8 +90,18 @@ impl Peer {
 
     /// Expects a sync, and answers it. What the client said it has.
     pub(crate) async fn sync(&mut self, messages: Vec<message::Entry>, more: bool) -> message::Sync {
+        self.sync_changes(messages, Vec::new(), more).await
+    }
+
+    /// The same, also with messages that changed.
+    pub(crate) async fn sync_changes(
+        &mut self,
+        messages: Vec<message::Entry>,
+        changed: Vec<message::Entry>,
+        more: bool,
+    ) -> message::Sync {
         let (call, request) = self.expect::<message::Sync>().await;
-        self.ok(&call, &message::Missed { messages, more }).await;
+        self.ok(&call, &message::Missed { messages, changed, more }).await;
         request
     }
 
@@ -133,17 +143,26 @@ pub(crate) fn entry(peer: u64, seq: u64) -> message::Entry {
         conversation: with(peer),
         seq: broker_schemas::Seq::new(seq).unwrap(),
         from: user_id(peer),
-        client_id: Uuid::from_u128(u128::from(seq)),
+        client_id: Some(Uuid::from_u128(u128::from(seq))),
         text: format!("message {seq}"),
         sent_at: Timestamp(1_700_000_000_000),
+        quote: None,
+        mentions: Vec::new(),
+        payload: None,
+        notice: None,
+        edited_at: None,
+        recalled_by: None,
+        reactions: Vec::new(),
+        revision: 0,
     }
 }
 
-pub(crate) fn unread(peer: u64, last_seq: u64, read_seq: u64) -> message::ConversationEntry {
-    message::ConversationEntry { conversation: with(peer), last_seq, read_seq }
+/// Where user 1 stands in the conversation with `peer`.
+pub(crate) fn unread(peer: u64, last_seq: u64, read_seq: u64) -> message::Standing {
+    message::Standing { conversation: with(peer), first_seq: 1, last_seq, read_seq, revision: 0 }
 }
 
-pub(crate) fn session(token: &str, unread: Vec<message::ConversationEntry>) -> user::Session {
+pub(crate) fn session(token: &str, unread: Vec<message::Standing>) -> user::Session {
     user::Session {
         user: user_id(1),
         name: "alice".into(),
@@ -152,6 +171,7 @@ pub(crate) fn session(token: &str, unread: Vec<message::ConversationEntry>) -> u
         token: token.into(),
         expires_at: Timestamp(i64::MAX),
         friends: Fetched::Available(Vec::new()),
+        groups: Fetched::Available(Vec::new()),
         unread: Fetched::Available(unread),
     }
 }
