@@ -71,7 +71,7 @@ on_both_databases! {
         assert_refused(sign_in(&address, "alice", Person::password()).await, Code::Unauthenticated);
         assert_eq!(sign_in(&address, "alice", ANOTHER_PASSWORD).await.unwrap().user, alice.user);
         alice.chat.call(&friend::ListFriends {}).await.expect("the session that changed it goes on");
-        assert_eq!(resume(&address, &alice.chat.token()).await.unwrap().session, alice.session.session);
+        resume(&address, &alice.chat.token()).await.expect("its token is good");
     }
 }
 
@@ -97,14 +97,14 @@ on_both_databases! {
         // Its reply is taken for lost.
         let lost = resume(&address, &first.token).await.unwrap();
         let second = resume(&address, &first.token).await.unwrap();
-        assert_eq!((lost.session, second.session), (first.session, first.session));
+        assert!(first.session < lost.session && lost.session < second.session, "one connection has a session");
         assert_ne!(first.token, second.token);
 
         let third = resume(&address, &second.token).await.unwrap();
         for used in [&first.token, &lost.token] {
             assert_refused(resume(&address, used).await, Code::Unauthenticated);
         }
-        assert_eq!(resume(&address, &third.token).await.unwrap().session, first.session);
+        resume(&address, &third.token).await.unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use broker_schemas::subject::Audience;
-use broker_schemas::{Delivery, Timestamp, friend, group, message, user};
+use broker_schemas::{Delivery, SessionId, Timestamp, UserId, friend, group, message, user};
 use natter_host::{Call, Result, Verifier};
 
 use crate::Module;
@@ -24,13 +24,12 @@ impl Module {
     ) -> Result<user::Session> {
         self.tell_presence(&open.presence).await;
         for session in &open.displaced {
-            let close = Delivery::Close {
-                only: Some(*session),
-                except: None,
-                code: "too_many_sessions".into(),
-                message: "you signed in on more devices than you may; this one was the oldest".into(),
-            };
-            self.deliver(open.user, &close).await;
+            let words = "you signed in on more devices than you may; this one was the oldest";
+            self.close(open.user, *session, "too_many_sessions", words).await;
+        }
+        if let Some(session) = open.moved_from.filter(|session| !self.is_of(call, *session)) {
+            let words = "the session was resumed on another connection";
+            self.close(open.user, session, "resumed_elsewhere", words).await;
         }
 
         let attachment = self.signer.sign(open.user, open.session)?;
@@ -55,8 +54,21 @@ impl Module {
         })
     }
 
+    /// Whether the call comes from the connection that has this session. Its edge signs it out itself when the reply signs
+    /// it in anew.
+    fn is_of<C>(&self, call: &Call<C>, session: SessionId) -> bool {
+        let passport =
+            call.scope.passport.as_deref().and_then(|passport| self.verifier.verify(passport).ok());
+        passport.is_some_and(|identity| identity.session == session)
+    }
+
+    async fn close(&self, user: UserId, session: SessionId, code: &str, message: &str) {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        self.deliver(user, &Delivery::Close { only: Some(session), except: None, code, message }).await;
+    }
+
     /// Sends `delivery` to the sessions of a user; what can't be sent now is not sent.
-    pub(crate) async fn deliver(&self, user: broker_schemas::UserId, delivery: &Delivery) {
+    pub(crate) async fn deliver(&self, user: UserId, delivery: &Delivery) {
         if let Err(error) = self.bus.deliver(Audience::User(user), delivery).await {
             tracing::warn!(%user, %error, "sessions not closed");
         }

@@ -3,7 +3,7 @@
 use broker_schemas::user::PresenceChanged;
 use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
 use natter_host::{Result, Transaction};
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{query, query_as};
 
 use super::edges::hold_edge;
 use super::{Store, next_id, settle};
@@ -35,6 +35,8 @@ pub(crate) struct OpenSession {
     pub(crate) name: String,
     pub(crate) display_name: String,
     pub(crate) session: SessionId,
+    /// What it was before it was resumed, if an edge may still hold that.
+    pub(crate) moved_from: Option<SessionId>,
     /// Sessions that had to go for this one although they are attached to an edge.
     pub(crate) displaced: Vec<SessionId>,
     pub(crate) presence: Vec<PresenceChanged>,
@@ -72,11 +74,22 @@ impl Store {
         let presence = settle(&mut transaction, &[new.user.into()]).await?;
         transaction.commit().await?;
         let session = id.try_into()?;
-        Ok(Some(OpenSession { user: new.user, name, display_name, session, displaced, presence }))
+        Ok(Some(OpenSession {
+            user: new.user,
+            name,
+            display_name,
+            session,
+            moved_from: None,
+            displaced,
+            presence,
+        }))
     }
 
     /// Opens the session of a token again and replaces the token. Until the new one has been used, this one still
     /// works: the reply that carries the new one may never arrive. `None` when no open session has the token.
+    ///
+    /// On an edge the session gets another id, which only this connection has: on the one where it was before, it has
+    /// ended. A resume by who isn't on an edge leaves the session where it is.
     pub(crate) async fn resume_session(
         &self,
         token: &TokenHash,
@@ -85,6 +98,10 @@ impl Store {
         edge: Option<&EdgeId>,
     ) -> Result<Option<OpenSession>> {
         let mut transaction = self.database.begin().await?;
+        let new_id = match edge {
+            Some(_) => Some(next_id(&mut transaction, "session").await?),
+            None => None,
+        };
         hold_edge(&mut transaction, edge).await?;
         let now = Timestamp::now().0;
         let account: Option<(i64, String, String)> = query_as(
@@ -96,24 +113,38 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some((user, name, display_name)) = account else { return Ok(None) };
-        let session: Option<i64> = query_scalar(
-            "UPDATE session SET token = $1, previous_token = $2, expires_at = $3, \
-             edge = COALESCE($4, edge), attached_in = (SELECT last FROM counter WHERE name = 'round') \
-             WHERE account = $5 AND (token = $2 OR previous_token = $2) AND expires_at > $6 RETURNING id",
+        // Again, for the account is locked only now.
+        let session: Option<(i64, Option<String>)> = query_as(
+            "SELECT id, edge FROM session \
+             WHERE account = $1 AND (token = $2 OR previous_token = $2) AND expires_at > $3",
         )
+        .bind(user)
+        .bind(token.as_str())
+        .bind(now)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some((old_id, held_by)) = session else { return Ok(None) };
+        let id = new_id.unwrap_or(old_id);
+        query(
+            "UPDATE session SET id = $1, token = $2, previous_token = $3, expires_at = $4, \
+             edge = COALESCE($5, edge), attached_in = (SELECT last FROM counter WHERE name = 'round') \
+             WHERE id = $6",
+        )
+        .bind(id)
         .bind(next.as_str())
         .bind(token.as_str())
         .bind(expires_at.0)
         .bind(edge.map(EdgeId::as_str))
-        .bind(user)
-        .bind(now)
-        .fetch_optional(&mut *transaction)
+        .bind(old_id)
+        .execute(&mut *transaction)
         .await?;
-        let Some(session) = session else { return Ok(None) };
         let presence = settle(&mut transaction, &[user]).await?;
         transaction.commit().await?;
-        let (user, session) = (user.try_into()?, session.try_into()?);
-        Ok(Some(OpenSession { user, name, display_name, session, displaced: Vec::new(), presence }))
+        let (user, session) = (user.try_into()?, id.try_into()?);
+        let old: SessionId = old_id.try_into()?;
+        let moved_from = held_by.map(|_| old).filter(|old| *old != session);
+        let displaced = Vec::new();
+        Ok(Some(OpenSession { user, name, display_name, session, moved_from, displaced, presence }))
     }
 
     /// Ends a session, if it is still there.

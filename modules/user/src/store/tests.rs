@@ -222,20 +222,50 @@ async fn nobody_closes_a_session_of_another_user() {
 async fn a_token_works_once_and_again_until_its_successor_was_used() {
     each_database(async |store| {
         let alice = account(&store, "alice").await;
-        let tokens: Vec<_> = (0..5).map(|_| Token::generate().unwrap().hash()).collect();
-        let session =
-            SignIn { token: tokens[0].clone(), ..SignIn::default() }.of(&store, alice).await.unwrap().session;
-        let resume = async |old: usize, new: usize| {
-            let open = store.resume_session(&tokens[old], &tokens[new], later(), None).await.unwrap();
-            open.map(|open| open.session)
+        for edge in [None, Some(edge("a"))] {
+            let tokens: Vec<_> = (0..5).map(|_| Token::generate().unwrap().hash()).collect();
+            SignIn { token: tokens[0].clone(), ..SignIn::default() }.of(&store, alice).await.unwrap();
+            let resume = async |old: usize, new: usize| {
+                let open = store.resume_session(&tokens[old], &tokens[new], later(), edge.as_ref()).await;
+                open.unwrap().is_some()
+            };
+            assert!(resume(0, 1).await);
+            // The reply with token 1 got lost: the client asks again and gets token 2; token 1 is void.
+            assert!(resume(0, 2).await);
+            assert!(!resume(1, 3).await);
+            assert!(resume(2, 3).await);
+            assert!(!resume(0, 4).await, "its successor was used");
+            assert!(resume(2, 4).await);
+        }
+    })
+    .await;
+}
+
+/// Otherwise two connections could have it at once: what ends it on the one would leave it open on the other.
+#[tokio::test]
+async fn a_session_that_is_resumed_has_ended_where_it_was() {
+    each_database(async |store| {
+        let (alice, a, b) = (account(&store, "alice").await, edge("a"), edge("b"));
+        let tokens: Vec<_> = (0..4).map(|_| Token::generate().unwrap().hash()).collect();
+        let open = SignIn { token: tokens[0].clone(), edge: Some(&a), ..SignIn::default() };
+        let first = open.of(&store, alice).await.unwrap();
+        assert_eq!(first.moved_from, None);
+        let resume = async |index: usize, edge| {
+            store.resume_session(&tokens[index - 1], &tokens[index], later(), edge).await.unwrap().unwrap()
         };
-        assert_eq!(resume(0, 1).await, Some(session));
-        // The reply with token 1 got lost: the client asks again and gets token 2; token 1 is void.
-        assert_eq!(resume(0, 2).await, Some(session));
-        assert_eq!(resume(1, 3).await, None);
-        assert_eq!(resume(2, 3).await, Some(session));
-        assert_eq!(resume(0, 4).await, None, "its successor was used");
-        assert_eq!(resume(2, 4).await, Some(session));
+        let second = resume(1, Some(&b)).await;
+        assert_eq!(second.moved_from, Some(first.session), "its edge is told");
+        assert!(second.session > first.session, "it counts as the newest");
+        assert!(store.renew_session(alice, first.session, Some(&a)).await.unwrap().is_none());
+        assert_eq!(store.close_session(alice, first.session).await.unwrap(), []);
+        assert!(store.renew_session(alice, second.session, Some(&b)).await.unwrap().is_some());
+        assert!(is_online(&store, alice).await);
+
+        store.report(&b, &[second.session]).await.unwrap();
+        let third = resume(2, Some(&b)).await;
+        assert_eq!(third.moved_from, None, "no edge had it any more");
+        let fourth = resume(3, None).await;
+        assert_eq!((fourth.session, fourth.moved_from), (third.session, None), "an operator moves nothing");
     })
     .await;
 }
@@ -266,7 +296,7 @@ async fn a_session_that_moved_is_not_closed_by_the_edge_it_left() {
         assert_eq!(moved.presence, [], "online before and after");
         assert_eq!(store.report(&a, &[session]).await.unwrap().presence, []);
         assert!(is_online(&store, alice).await);
-        assert_eq!(store.report(&b, &[session]).await.unwrap().presence, offline(alice));
+        assert_eq!(store.report(&b, &[moved.session]).await.unwrap().presence, offline(alice));
     })
     .await;
 }
@@ -504,8 +534,9 @@ async fn presence_is_right_whatever_happens_at_once() {
                     (3, Some((user, session, token))) => {
                         let next = Token::generate().unwrap().hash();
                         let open = store.resume_session(&token, &next, later(), Some(edge)).await.unwrap();
+                        let resumed = open.as_ref().map_or(session, |open| open.session);
                         told.extend(open.map(|open| open.presence).unwrap_or_default());
-                        mine.push((user, session, next));
+                        mine.push((user, resumed, next));
                     }
                     (4, kept) => {
                         mine.extend(kept);
