@@ -2,7 +2,8 @@
 //!
 //! What both databases understand is written once: `$1` placeholders, `BIGINT`, `TEXT`, `INSERT … ON CONFLICT`,
 //! `RETURNING`, row values. SQLite has one writer at a time, so writes go through a pool of one connection; with
-//! PostgreSQL both pools are the same.
+//! PostgreSQL both pools are the same. What they don't both understand, a module writes twice, and asks for the
+//! [`Dialect`].
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
 use crate::DatabaseSettings;
@@ -23,16 +24,45 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a process waits, when it starts, for a database that isn't up yet.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Which SQL a database speaks, where the two differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// A step that brings a module's tables from one release to the next. A tuple `(version, name, SQL)` is one whose SQL
+/// both databases understand.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Counts the steps of a module from 1.
+    pub version: i64,
+    /// What it is about.
+    pub name: &'static str,
+    /// Its SQL for SQLite.
+    pub sqlite: &'static str,
+    /// Its SQL for PostgreSQL.
+    pub postgres: &'static str,
+}
+
+impl From<(i64, &'static str, &'static str)> for Migration {
+    fn from((version, name, sql): (i64, &'static str, &'static str)) -> Self {
+        Self { version, name, sqlite: sql, postgres: sql }
+    }
+}
+
 /// One module's tables. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
     read: AnyPool,
     write: AnyPool,
-    begin: &'static str,
+    dialect: Dialect,
 }
 
 impl Database {
-    /// Opens the tables of `module` and applies those of its `migrations`, `(version, name, SQL)`, that are missing.
+    /// Opens the tables of `module` and applies those of its `migrations` that are missing.
     ///
     /// With SQLite the tables are a file of their own, `<directory>/<module>.db`; with PostgreSQL a schema of their
     /// own, `natter_<module>`.
@@ -42,7 +72,7 @@ impl Database {
     pub async fn open(
         settings: &DatabaseSettings,
         module: &'static str,
-        migrations: &[(i64, &'static str, &'static str)],
+        migrations: &[impl Copy + Into<Migration>],
     ) -> anyhow::Result<Self> {
         install_default_drivers();
         let database = match settings.url.strip_prefix("sqlite:") {
@@ -51,8 +81,14 @@ impl Database {
         };
         let migrations = migrations
             .iter()
-            .map(|&(version, name, sql)| {
-                Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+            .map(|&migration| {
+                let Migration { version, name, sqlite, postgres } = migration.into();
+                let sql = match database.dialect {
+                    Dialect::Sqlite => sqlite,
+                    Dialect::Postgres => postgres,
+                };
+                let (name, sql) = (name.into(), sql.into_sql_str());
+                sqlx::migrate::Migration::new(version, name, MigrationType::Simple, sql, false)
             })
             .collect();
         Migrator::with_migrations(migrations)
@@ -92,7 +128,7 @@ impl Database {
         let open = || format!("open {}", file.display());
         let write = pool(1).connect(&url).await.with_context(open)?;
         let read = pool(settings.connections).connect(&url).await.with_context(open)?;
-        Ok(Self { read, write, begin: "BEGIN IMMEDIATE" })
+        Ok(Self { read, write, dialect: Dialect::Sqlite })
     }
 
     async fn postgres(settings: &DatabaseSettings, module: &str) -> anyhow::Result<Self> {
@@ -112,7 +148,9 @@ impl Database {
         let started = tokio::time::Instant::now();
         loop {
             match options.clone().connect(&settings.url).await {
-                Ok(pool) => return Ok(Self { read: pool.clone(), write: pool, begin: "BEGIN" }),
+                Ok(pool) => {
+                    return Ok(Self { read: pool.clone(), write: pool, dialect: Dialect::Postgres });
+                }
                 Err(error) if started.elapsed() < START_PATIENCE => {
                     tracing::warn!(%error, module, "database not reachable yet");
                     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -134,12 +172,33 @@ impl Database {
         &self.write
     }
 
-    /// Begins a transaction that may write.
+    /// Which SQL it speaks, where the two databases differ.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// What ends a `SELECT` whose rows nobody else may change before the transaction is over. With SQLite the transaction
+    /// itself sees to that.
+    #[must_use]
+    pub const fn for_update(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// Begins a transaction that may write. With SQLite it is the only one.
     ///
     /// # Errors
     /// When no connection is free within 2 s, or the database is away.
     pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        self.write.begin_with(self.begin).await
+        let begin = match self.dialect {
+            // Without `IMMEDIATE` it would fail when it first writes, if another copy wrote since it first read.
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        self.write.begin_with(begin).await
     }
 
     /// Closes every connection, after what runs on them.

@@ -24,7 +24,7 @@ mod tests;
 mod trace;
 
 pub use bus::{Bus, Forward, Reply};
-pub use database::{Database, Transaction};
+pub use database::{Database, Dialect, Migration, Transaction};
 pub use failure::{Failure, Result};
 pub use passport::{Verifier, passport_keys};
 pub use process::{Part, Process, Running, block_on, main, print_config, toml_of};

@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 use crate::serve::Serving;
 use crate::telemetry::Health;
 use crate::{
-    Arguments, Bus, BusSettings, Database, DatabaseSettings, Handlers, Settings, TelemetrySettings, Verifier,
-    telemetry,
+    Arguments, Bus, BusSettings, Database, DatabaseSettings, Handlers, Migration, Settings,
+    TelemetrySettings, Verifier, telemetry,
 };
 
 /// A part of the platform that a process can run: a module or the edge.
@@ -110,7 +110,7 @@ impl Process {
     pub async fn database(
         &self,
         module: &'static str,
-        migrations: &[(i64, &'static str, &'static str)],
+        migrations: &[impl Copy + Into<Migration> + Sync],
     ) -> anyhow::Result<Database> {
         Database::open(&self.settings.section::<DatabaseSettings>("database")?, module, migrations).await
     }

@@ -2,13 +2,15 @@
 
 use tempfile::TempDir;
 
-use crate::{Database, DatabaseSettings};
+use crate::{Database, DatabaseSettings, Migration};
 
 /// Fresh tables, in one of the databases.
 #[derive(Debug)]
 pub struct TestDatabase {
     /// The tables.
     pub database: Database,
+    /// Where they are, for who opens them once more.
+    pub settings: DatabaseSettings,
     /// Which database, for messages of failed tests.
     pub name: &'static str,
     _directory: Option<TempDir>,
@@ -23,28 +25,32 @@ pub struct TestDatabase {
 #[allow(clippy::expect_used)]
 pub async fn databases(
     module: &'static str,
-    migrations: &[(i64, &'static str, &'static str)],
+    migrations: &[impl Copy + Into<Migration>],
 ) -> Vec<TestDatabase> {
     let directory = TempDir::new().expect("a temporary directory");
-    let url = format!("sqlite:{}", directory.path().display());
-    let database = open(url, module, migrations).await;
-    let mut databases = vec![TestDatabase { database, name: "sqlite", _directory: Some(directory) }];
+    let settings = at(format!("sqlite:{}", directory.path().display()));
+    let database = open(&settings, module, migrations).await;
+    let sqlite = TestDatabase { database, settings, name: "sqlite", _directory: Some(directory) };
+    let mut databases = vec![sqlite];
     if let Ok(server) = std::env::var("NATTER_TEST_POSTGRES") {
-        let url = new_postgres(&server).await;
-        let database = open(url, module, migrations).await;
-        databases.push(TestDatabase { database, name: "postgres", _directory: None });
+        let settings = at(new_postgres(&server).await);
+        let database = open(&settings, module, migrations).await;
+        databases.push(TestDatabase { database, settings, name: "postgres", _directory: None });
     }
     databases
 }
 
+fn at(url: String) -> DatabaseSettings {
+    DatabaseSettings { url, ..DatabaseSettings::default() }
+}
+
 async fn open(
-    url: String,
+    settings: &DatabaseSettings,
     module: &'static str,
-    migrations: &[(i64, &'static str, &'static str)],
+    migrations: &[impl Copy + Into<Migration>],
 ) -> Database {
-    let settings = DatabaseSettings { url, ..DatabaseSettings::default() };
     #[allow(clippy::expect_used)]
-    Database::open(&settings, module, migrations).await.expect("open the test's tables")
+    Database::open(settings, module, migrations).await.expect("open the test's tables")
 }
 
 /// A new, empty database on the server at `url`, and its own URL.

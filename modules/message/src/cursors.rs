@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use broker_schemas::{Conversation, Error, Seq, UserId};
 
 use crate::batch::Work;
-use crate::commit::refusal;
+use crate::retry::{refusal, retrying};
 use crate::store::Store;
 
 /// Up to where a user has read a conversation.
@@ -45,7 +45,7 @@ impl Work<Cursor, Outcome> for Writer {
             let place = furthest.entry((*user, *conversation)).or_insert(*seq);
             *place = (*place).max(*seq);
         }
-        let moved: HashSet<_> = match self.store.move_cursors(&furthest).await {
+        let moved: HashSet<_> = match retrying(|| self.store.move_cursors(&furthest)).await {
             Ok(moved) => moved.into_iter().collect(),
             Err(failure) => return vec![Outcome::Failed(refusal(failure)); cursors.len()],
         };

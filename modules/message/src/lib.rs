@@ -1,27 +1,58 @@
-//! Conversations: sending, history, what was missed, what was read.
+//! Conversations: sending, history, what was missed, what was read, what was changed afterwards.
 //!
-//! A send goes `send` (rules) → `batch` (gathers what arrives while a commit runs) → `commit` (one transaction for all
-//! of it, then acks and pushes) → `store` (SQL). Nothing is written per recipient.
+//! The way of a call: its method's file has the handler and the rules; all SQL is in `store`.
+//!
+//! - A send goes `send` (rules that need no database) → `batch` (gathers what arrives while a commit runs) → `commit` (one
+//!   transaction for all of it, in which `plan` decides what each becomes; then acks and pushes). Nothing is written per
+//!   recipient. A read cursor goes `read` → `batch` → `cursors`.
+//! - `change_group` is how the group module says who is in a group. Members are kept here, beside the messages, and each
+//!   transaction that writes reads them under the lock of the conversation: see `access` for who may what.
+//! - `edit`, `recall` and `react` change a stored message, which `change` then tells. `history`, `sync` and `search` read,
+//!   within the bounds of `page`; `words` makes what `search` finds.
+//! - `groups_of` and `present` are what edges ask.
+//!
+//! Nothing here knows about sockets, sessions, or why somebody is in a group.
 
+mod access;
 mod batch;
+mod change;
+mod change_group;
 mod commit;
 mod conversations;
 mod cursors;
+mod edit;
 mod forget_user;
 mod gate;
+mod groups_of;
 mod history;
+mod limits;
+mod older;
+mod page;
+mod plan;
+mod present;
+mod push;
+mod react;
 mod read;
+mod readers;
+mod recall;
+mod retry;
+mod search;
 mod send;
 mod set_gate;
 mod settings;
 mod store;
 mod sync;
+#[cfg(test)]
+mod testing;
+mod typing;
+mod unread;
+mod words;
 
 use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Service, message};
-use natter_host::{Bus, Part, Process, Running};
+use natter_host::{Bus, Failure, Part, Process, Running};
 
 pub use settings::Settings;
 
@@ -36,9 +67,10 @@ pub struct Message;
 struct Module {
     bus: Bus,
     store: Store,
-    sends: Batcher<commit::Draft, commit::Outcome>,
+    sends: Batcher<plan::Draft, plan::Outcome>,
     reads: Batcher<cursors::Cursor, cursors::Outcome>,
-    limits: send::Limits,
+    limits: limits::Limits,
+    settings: Settings,
 }
 
 impl Part for Message {
@@ -46,12 +78,18 @@ impl Part for Message {
     type Settings = Settings;
 
     async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
+        settings.check()?;
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let store = Store::new(process.database(Self::NAME, store::MIGRATIONS).await?);
+        older::index(&store).await.map_err(|failure| match failure {
+            Failure::Refused(error) => error.into(),
+            Failure::Broken(cause) => cause,
+        })?;
         let sends = Batcher::start(settings.batch, commit::Committer::new(store.clone(), bus.clone()));
         let reads = Batcher::start(settings.batch, cursors::Writer::new(store.clone()));
-        let limits = send::Limits::new(settings.send_burst, settings.send_per_second);
-        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), sends, reads, limits });
+        let limits = limits::Limits::new(&settings);
+        let module =
+            Arc::new(Module { bus: bus.clone(), store: store.clone(), sends, reads, limits, settings });
         let serving = process.serve::<message::Message, _>(bus, module).await?;
         Ok(Running::new(Self::NAME, async move {
             serving.drain().await;

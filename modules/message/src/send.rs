@@ -1,104 +1,132 @@
-//! `message.send`: the rules; [`crate::commit`] stores.
+//! `message.send`: the rules that need no database; [`crate::plan`] has the others, [`crate::commit`] stores.
 
-use std::num::NonZeroU32;
+use std::collections::HashSet;
 
-use broker_schemas::message::{Recipient, Send, Sent};
-use broker_schemas::{Conversation, Error, SignedIn, UserId};
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use broker_schemas::message::{KIND_BYTES, Payload, Recipient, Send, Sent};
+use broker_schemas::{Conversation, Error, SignedIn};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
-use crate::commit::{Draft, Outcome};
-
-/// Forget idle users' limits once there are this many.
-const LIMITS_KEPT: usize = 100_000;
-
-/// How fast one user may send.
-pub(crate) struct Limits {
-    users: Option<DefaultKeyedRateLimiter<UserId>>,
-}
-
-impl Limits {
-    /// At most `burst` at once, then `per_second`; no limit when that is 0.
-    pub(crate) fn new(burst: u32, per_second: u32) -> Self {
-        let quota =
-            |rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
-        Self { users: NonZeroU32::new(per_second).map(|rate| RateLimiter::keyed(quota(rate))) }
-    }
-
-    fn check(&self, user: UserId) -> std::result::Result<(), Error> {
-        let Some(users) = &self.users else { return Ok(()) };
-        if users.len() > LIMITS_KEPT {
-            users.retain_recent();
-        }
-        users.check_key(&user).map_err(|until| {
-            Error::rate_limited(
-                "you send faster than allowed",
-                until.wait_time_from(DefaultClock::default().now()),
-            )
-        })
-    }
-}
+use crate::plan::{Content, Draft, Outcome};
 
 impl Handle<Send> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Send) -> Result<Sent> {
         let from = call.caller.user();
-        let Send { to, client_id, text } = request;
-        if text.is_empty() {
-            return Err(Error::invalid("text: expected 1 to 16384 bytes, got none").into());
-        }
-        if text.contains('\0') {
-            return Err(Error::invalid("text: the character U+0000 is not accepted").into());
-        }
-        let conversation = match to {
+        let conversation = match request.to {
             Recipient::User(user) => {
                 Conversation::direct(from, user).map_err(|why| Error::invalid(format!("to.user: {why}")))?
             }
-            Recipient::Group(_) => return Err(Error::not_found("to.group: you are in no such group").into()),
+            Recipient::Group(group) => Conversation::group(group),
         };
-        self.limits.check(from)?;
-        let draft = Draft { conversation, from, client_id, text: text.into_inner() };
+        let client_id = request.client_id;
+        let content = content(request)?;
+        self.limits.check_send(from, client_id)?;
+        let draft = Draft { conversation, from, client_id, content };
         let mut outcome = self.sends.submit(draft.clone()).await?;
         if matches!(outcome, Outcome::UnknownGate) && self.learn_gate(&call.scope, conversation).await? {
             outcome = self.sends.submit(draft).await?;
         }
         match outcome {
             Outcome::Sent(sent) => Ok(sent),
-            Outcome::Closed | Outcome::UnknownGate => {
-                Err(Error::forbidden("you can write to friends only").into())
-            }
-            Outcome::Conflict => {
-                Err(Error::conflict("client_id: you have sent something else with this one").into())
-            }
-            Outcome::Failed(error) => Err(error.into()),
+            Outcome::UnknownGate => Err(Error::forbidden("you can write to friends only").into()),
+            Outcome::Refused(error) | Outcome::Failed(error) => Err(error.into()),
         }
     }
+}
+
+/// What the request says.
+///
+/// # Errors
+/// Names the field that is against a rule.
+fn content(request: Send) -> std::result::Result<Content, Error> {
+    let Send { text, quote, mentions, payload, .. } = request;
+    if text.is_empty() && payload.is_none() {
+        return Err(Error::invalid("text: expected 1 to 16384 bytes, got none, and no payload either"));
+    }
+    check_text(&text)?;
+    if let Some(payload) = &payload {
+        check_kind(payload)?;
+    }
+    // Whom a text mentions twice is pointed out once.
+    let mut seen = HashSet::new();
+    let mentions = mentions.map_or_else(Vec::new, |mentions| mentions.into_inner());
+    let mentions = mentions.into_iter().filter(|user| seen.insert(*user)).collect();
+    Ok(Content { text: text.into_inner(), quote, mentions, payload })
+}
+
+/// PostgreSQL can't store the character.
+///
+/// # Errors
+/// When a text has it.
+pub(crate) fn check_text(text: &str) -> std::result::Result<(), Error> {
+    if text.contains('\0') {
+        return Err(Error::invalid("text: the character U+0000 is not accepted"));
+    }
+    Ok(())
+}
+
+fn check_kind(payload: &Payload) -> std::result::Result<(), Error> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "._/+-".contains(c);
+    if payload.kind.is_empty() || !payload.kind.chars().all(is_good) {
+        return Err(Error::invalid(format!(
+            "payload.kind: expected 1 to {KIND_BYTES} of A-Z a-z 0-9 . _ / + -, got {:?}",
+            &*payload.kind
+        )));
+    }
+    if payload.data.contains('\0') {
+        return Err(Error::invalid("payload.data: the character U+0000 is not accepted"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::user;
+    use broker_schemas::{Code, List, Text};
+    use uuid::Uuid;
 
-    fn user(number: u64) -> UserId {
-        UserId::new(number).unwrap()
-    }
-
-    #[test]
-    fn a_burst_passes_and_what_follows_is_told_how_long_to_wait() {
-        let limits = Limits::new(3, 5);
-        for _ in 0..3 {
-            limits.check(user(1)).unwrap();
+    fn request(text: &str, payload: Option<(&str, &str)>) -> Send {
+        let payload = payload
+            .map(|(kind, data)| Payload { kind: Text::new(kind).unwrap(), data: Text::new(data).unwrap() });
+        Send {
+            to: Recipient::User(user(2)),
+            client_id: Uuid::now_v7(),
+            text: Text::new(text).unwrap(),
+            quote: None,
+            mentions: None,
+            payload,
         }
-        let error = limits.check(user(1)).unwrap_err();
-        assert_eq!(error.code, broker_schemas::Code::RateLimited);
-        assert!(error.retry_after_ms.is_some_and(|wait| wait <= 200));
-        assert!(limits.check(user(2)).is_ok());
     }
 
     #[test]
-    fn zero_means_no_limit() {
-        let limits = Limits::new(1, 0);
-        assert!((0..1_000).all(|_| limits.check(user(1)).is_ok()));
+    fn a_message_has_a_text_or_a_payload() {
+        content(request("hello", None)).unwrap();
+        content(request("", Some(("app/place", "1,2")))).unwrap();
+        content(request("", Some(("x", "")))).unwrap();
+        content(request("look", Some(("application/vnd.x+json", "{}")))).unwrap();
+        assert_eq!(content(request("", None)).unwrap_err().code, Code::Invalid);
+    }
+
+    #[test]
+    fn what_databases_and_applications_cannot_read_is_refused_by_name() {
+        for (text, payload, field) in [
+            ("a\0", None, "text"),
+            ("a", Some(("", "")), "payload.kind"),
+            ("a", Some(("a b", "")), "payload.kind"),
+            ("a", Some(("ä", "")), "payload.kind"),
+            ("a", Some(("a", "\0")), "payload.data"),
+        ] {
+            let error = content(request(text, payload)).unwrap_err();
+            assert_eq!(error.code, Code::Invalid);
+            assert!(error.message.starts_with(field), "{error}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_mentioned_is_so_once() {
+        let mentions = Some(List::new([2, 3, 2].map(user).to_vec()).unwrap());
+        let content = content(Send { mentions, ..request("@2 @3 @2", None) }).unwrap();
+        assert_eq!(content.mentions, [2, 3].map(user));
     }
 }

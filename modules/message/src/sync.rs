@@ -2,45 +2,94 @@
 
 use std::collections::HashMap;
 
-use broker_schemas::message::{Missed, PAGE_MAX, SYNC_MAX, Sync};
-use broker_schemas::{Conversation, SignedIn};
+use broker_schemas::message::{Missed, PAGE_MAX, Standing, Sync};
+use broker_schemas::{SignedIn, UserId};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
-use crate::history::fitting;
+use crate::page::Page;
+use crate::store::{Changes, Range, Store};
+use crate::unread::CONVERSATIONS_MAX;
 
-/// How many conversations one query reads; the rest is what `more` is for.
+/// In how many conversations one query looks for changes.
 const AT_ONCE: usize = 128;
 
 impl Handle<Sync> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Sync) -> Result<Missed> {
-        let conversations =
-            self.store.conversations(call.caller.user(), i64::try_from(SYNC_MAX).unwrap_or(i64::MAX)).await?;
-        let wanted: Vec<(Conversation, i64, i64)> = conversations
-            .into_iter()
-            .map(|known| {
-                let have = request.have.get(&known.conversation).copied().unwrap_or(known.read_seq);
-                (known.conversation, i64::try_from(have).unwrap_or(i64::MAX), known.last_seq.cast_signed())
-            })
-            .filter(|(_, have, last)| have < last)
-            .collect();
-        if wanted.is_empty() {
-            return Ok(Missed { messages: Vec::new(), more: false });
-        }
-        // No conversation can add more than a page, so no query reads more than it may have to.
-        let page = i64::from(PAGE_MAX);
-        let ranges: Vec<_> = wanted
-            .iter()
-            .take(AT_ONCE)
-            .map(|&(id, have, last)| (id, have, last.min(have.saturating_add(page))))
-            .collect();
-        let mut messages = self.store.ranges(&ranges, page).await?;
-        messages.truncate(fitting(&messages));
-        let mut reached: HashMap<_, _> = wanted.iter().map(|&(id, have, _)| (id, have)).collect();
-        for message in &messages {
-            reached.insert(message.conversation, i64::from(message.seq));
-        }
-        let more = wanted.iter().any(|(id, _, last)| reached.get(id).is_some_and(|reached| reached < last));
-        Ok(Missed { messages, more })
+        missed(&self.store, call.caller.user(), &request).await
     }
+}
+
+async fn missed(store: &Store, user: UserId, request: &Sync) -> Result<Missed> {
+    let standings = store.standings(user, CONVERSATIONS_MAX).await?;
+    let held: HashMap<_, _> =
+        standings.iter().map(|standing| (standing.conversation, held(request, standing))).collect();
+    let missing: Vec<_> = standings
+        .iter()
+        .map(|standing| Range {
+            conversation: standing.conversation,
+            after: held[&standing.conversation],
+            to: standing.last_seq,
+        })
+        .filter(|range| range.after < range.to)
+        .collect();
+    let stale: Vec<_> = standings
+        .iter()
+        .filter_map(|standing| {
+            let known = *request.revisions.as_ref()?.get(&standing.conversation)?;
+            let to = held[&standing.conversation].min(standing.last_seq);
+            let changes = Changes {
+                conversation: standing.conversation,
+                after_revision: known,
+                first: standing.first_seq,
+                to,
+            };
+            (known < standing.revision && standing.first_seq <= to).then_some(changes)
+        })
+        .collect();
+
+    // What is new comes first: a client that has it can show where everything stands.
+    let mut page = Page::new(PAGE_MAX as usize);
+    let ranges = first_of(&missing, page.room());
+    store.ranges(&mut page, &ranges).await?;
+    let messages = page.entries.len();
+    let mut all_changes = true;
+    for changes in stale.chunks(AT_ONCE) {
+        if page.more || page.is_full() {
+            all_changes = false;
+            break;
+        }
+        store.changed(&mut page, changes).await?;
+    }
+    store.add_reactions(&mut page, user).await?;
+
+    let changed = page.entries.split_off(messages.min(page.entries.len()));
+    let mut reached = held;
+    for message in &page.entries {
+        reached.insert(message.conversation, message.seq.get());
+    }
+    let all_messages = missing.iter().all(|range| reached[&range.conversation] >= range.to);
+    Ok(Missed { messages: page.entries, changed, more: page.more || !all_messages || !all_changes })
+}
+
+/// Up to where the client has everything that its user may read in a conversation.
+fn held(request: &Sync, standing: &Standing) -> u64 {
+    let have = request.have.get(&standing.conversation).copied().unwrap_or(standing.read_seq);
+    have.max(standing.first_seq.saturating_sub(1))
+}
+
+/// The first `room` messages of these ranges. Places have no gaps, so the number of messages is known beforehand, and
+/// nothing is read for nothing.
+fn first_of(ranges: &[Range], mut room: usize) -> Vec<Range> {
+    let mut first = Vec::new();
+    for range in ranges {
+        if room == 0 {
+            break;
+        }
+        let most = range.after.saturating_add(room as u64);
+        let range = Range { to: range.to.min(most), ..*range };
+        room -= usize::try_from(range.to - range.after).unwrap_or(room);
+        first.push(range);
+    }
+    first
 }

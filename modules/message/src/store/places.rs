@@ -1,0 +1,85 @@
+//! The rows of conversations: what is locked first, and where the next message stands.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use broker_schemas::{Conversation, Seq, Timestamp};
+use natter_host::Transaction;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::rows::{NOTHING, conversation, number, padded, place, placeholders};
+use super::{Result, Store};
+use crate::access::Place;
+
+impl Store {
+    /// Locks those of these conversations that exist until the transaction ends, and reads them.
+    ///
+    /// What is read about them after this, by other statements, is as the last transaction left it that held the lock.
+    pub(crate) async fn lock(
+        &self,
+        transaction: &mut Transaction,
+        conversations: &BTreeSet<Conversation>,
+    ) -> Result<HashMap<Conversation, Place>> {
+        let rows = padded(conversations.len());
+        let sql = format!(
+            "SELECT id, last_seq, open, gate_version, muted_until, revision FROM conversation \
+             WHERE id IN (VALUES {}) ORDER BY id{}",
+            placeholders(rows, 1),
+            self.database.for_update(),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for conversation in conversations {
+            query = query.bind(conversation.to_string());
+        }
+        for _ in conversations.len()..rows {
+            query = query.bind(NOTHING);
+        }
+        let rows = query.fetch_all(&mut **transaction).await?;
+        rows.iter().map(|row| Ok((conversation(row, 0)?, place(row, 1)?))).collect()
+    }
+
+    /// Says up to where the messages of locked conversations go now.
+    pub(crate) async fn advance(
+        transaction: &mut Transaction,
+        last: &BTreeMap<Conversation, u64>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let rows = padded(last.len());
+        let sql = format!(
+            "UPDATE conversation SET last_seq = b.column2, last_at = ${} FROM (VALUES {}) AS b \
+             WHERE conversation.id = b.column1",
+            rows * 2 + 1,
+            placeholders(rows, 2),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (conversation, seq) in last {
+            query = query.bind(conversation.to_string()).bind(seq.cast_signed());
+        }
+        for _ in last.len()..rows {
+            query = query.bind(NOTHING).bind(0_i64);
+        }
+        query.bind(now.0).execute(&mut **transaction).await?;
+        Ok(())
+    }
+
+    /// The newest version of a group whose members may all be told of the message at `seq`, which was stored before.
+    ///
+    /// Who joined after it and doesn't see it must not be told by an edit of it, for example. Whoever joined later still is
+    /// left out too, and learns of it from `message.sync`.
+    pub(crate) async fn as_of(transaction: &mut Transaction, which: Conversation, seq: Seq) -> Result<u64> {
+        if which.group_id().is_none() {
+            return Ok(0);
+        }
+        let row = sqlx::query(
+            "SELECT c.gate_version, \
+                 (SELECT MIN(b.since) FROM member b WHERE b.conversation = c.id AND b.first_seq > $2) \
+             FROM conversation c WHERE c.id = $1",
+        )
+        .bind(which.to_string())
+        .bind(i64::from(seq))
+        .fetch_one(&mut **transaction)
+        .await?;
+        let now = number(&row, 0)?;
+        let first_without = row.try_get::<Option<i64>, _>(1)?.map(i64::cast_unsigned);
+        Ok(first_without.map_or(now, |since| since.saturating_sub(1)))
+    }
+}

@@ -1,0 +1,96 @@
+//! What the tests of several files make.
+
+use std::collections::BTreeMap;
+
+use broker_schemas::message::{ChangeGroup, Entry};
+use broker_schemas::{Conversation, GroupId, List, Seq, Text, Timestamp, UserId, group};
+use natter_host::testing::{TestDatabase, databases};
+use uuid::Uuid;
+
+use crate::page::Page;
+use crate::plan::{Content, Draft};
+use crate::store::{MIGRATIONS, Range, Store};
+
+pub(crate) fn user(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+pub(crate) fn seq(number: u64) -> Seq {
+    Seq::new(number).unwrap()
+}
+
+pub(crate) fn pair(a: u64, b: u64) -> Conversation {
+    Conversation::direct(user(a), user(b)).unwrap()
+}
+
+pub(crate) async fn stores() -> Vec<(Store, TestDatabase)> {
+    let databases = databases("message", MIGRATIONS).await;
+    databases.into_iter().map(|test| (Store::new(test.database.clone()), test)).collect()
+}
+
+/// Of the smaller id of a pair.
+pub(crate) fn message(conversation: Conversation, at: u64, text: &str) -> Entry {
+    Entry {
+        conversation,
+        seq: seq(at),
+        from: conversation.pair().map_or(user(1), |(a, _)| a),
+        client_id: Some(Uuid::now_v7()),
+        text: text.to_owned(),
+        sent_at: Timestamp(1),
+        quote: None,
+        mentions: Vec::new(),
+        payload: None,
+        notice: None,
+        edited_at: None,
+        recalled_by: None,
+        reactions: Vec::new(),
+        revision: 0,
+    }
+}
+
+pub(crate) fn draft(conversation: Conversation, from: u64, text: &str) -> Draft {
+    let content = Content { text: text.to_owned(), quote: None, mentions: Vec::new(), payload: None };
+    Draft { conversation, from: user(from), client_id: Uuid::now_v7(), content }
+}
+
+/// Opens a direct conversation and puts `count` messages into it: `text 0`, `text 1` and so on.
+pub(crate) async fn fill(store: &Store, conversation: Conversation, count: u64) {
+    store.set_gate(conversation, true, 1).await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    let place = store.lock(&mut transaction, &[conversation].into()).await.unwrap()[&conversation];
+    let entries: Vec<_> =
+        (0..count).map(|n| message(conversation, place.last_seq + 1 + n, &format!("text {n}"))).collect();
+    let last = BTreeMap::from([(conversation, place.last_seq + count)]);
+    Store::advance(&mut transaction, &last, Timestamp(5)).await.unwrap();
+    Store::insert(&mut transaction, &entries).await.unwrap();
+    store.index(&mut transaction, &entries).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+/// Every message of a conversation.
+pub(crate) async fn entries(store: &Store, conversation: Conversation) -> Vec<Entry> {
+    let mut page = Page::new(10_000);
+    let all = Range { conversation, after: 0, to: 1 << 40 };
+    store.ranges(&mut page, &[all]).await.unwrap();
+    page.entries
+}
+
+pub(crate) fn change(number: u64, version: u64, by: u64, change: group::Change) -> ChangeGroup {
+    ChangeGroup {
+        group: GroupId::new(number).unwrap(),
+        version,
+        by: user(by),
+        change,
+        visible: group::Visible::FromJoining,
+    }
+}
+
+/// Makes a group, at version 1; the first of `users` is its owner.
+pub(crate) async fn group(store: &Store, number: u64, users: &[u64]) -> Conversation {
+    let created = group::Change::Created {
+        name: Text::new("group").unwrap(),
+        members: List::new(users[1..].iter().copied().map(user).collect()).unwrap(),
+    };
+    crate::change_group::apply(store, &change(number, 1, users[0], created)).await.unwrap();
+    Conversation::group(GroupId::new(number).unwrap())
+}
