@@ -1,11 +1,15 @@
 //! Which groups the users here are in. While one of a group's members is, the edge subscribes, once, to what is delivered
 //! to the group.
 //!
-//! `roster` decides to whom a delivery may go, `relay` hands it out, `follow` keeps it true which groups a user is in.
+//! `roster` decides to whom a delivery may go, `relay` hands it out; `follow` keeps it true which groups a user is in, and
+//! `join` adds one.
 
 mod follow;
+mod join;
 mod relay;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,33 +25,38 @@ pub(crate) use follow::Following;
 use crate::gateway::Gateway;
 use crate::meters::METERS;
 use crate::sessions::OpenSessions;
+use join::Joining;
 use roster::Roster;
 
-/// Questions to the message module that are under way at once, not counting those of users who are signing in.
+/// Questions about who is in a group that are under way at once.
 const QUESTIONS: usize = 64;
+/// Repairs that are under way at once. They come in waves, which must not hold up what is delivered.
+const REFRESHES: usize = 32;
 
 /// Every group with members here, and every user here.
 #[derive(Debug)]
 pub(crate) struct Groups {
     state: Mutex<State>,
+    joining: Joining,
     questions: Semaphore,
+    refreshes: Semaphore,
 }
 
 #[derive(Debug, Default)]
 struct State {
     groups: HashMap<GroupId, Arc<Group>>,
     users: HashMap<UserId, User>,
-    /// Counts questions and entries, to tell which came first.
+    /// Counts questions and news, to tell which came first.
     clock: Moment,
 }
 
-/// A point in the order of questions and entries.
+/// A point in the order of questions and news.
 type Moment = u64;
 
 #[derive(Debug)]
 struct User {
     sessions: Arc<OpenSessions>,
-    /// The user's groups, and when the user entered each or was last confirmed in it.
+    /// The user's groups, and when it was last heard that the user is in each.
     groups: HashMap<GroupId, Moment>,
 }
 
@@ -68,7 +77,12 @@ struct Entered {
 
 impl Default for Groups {
     fn default() -> Self {
-        Self { state: Mutex::default(), questions: Semaphore::new(QUESTIONS) }
+        Self {
+            state: Mutex::default(),
+            joining: Joining::default(),
+            questions: Semaphore::new(QUESTIONS),
+            refreshes: Semaphore::new(REFRESHES),
+        }
     }
 }
 
@@ -94,15 +108,15 @@ impl Groups {
     }
 
     /// Takes the answer to the question, asked at `asked`, which groups a user is in: enters all of them, and leaves those
-    /// which it doesn't name and which weren't entered since. `None` when the user has gone.
+    /// which it doesn't name, unless it was heard since that the user is in them. `None` when the user has gone.
     fn set_groups_of(&self, user: UserId, asked: Moment, answer: &[Membership]) -> Option<Entered> {
         let mut state = self.lock();
         let before = state.users.get(&user)?.groups.len();
         let groups: Vec<_> = answer.iter().filter_map(|membership| state.enter(user, *membership)).collect();
         let is_in = &state.users.get(&user)?.groups;
         let is_any_new = is_in.len() > before;
-        // The answer's were confirmed just now.
-        let is_over = |(group, entered): (&GroupId, &Moment)| (*entered <= asked).then_some(*group);
+        // The answer's were heard just now.
+        let is_over = |(group, heard): (&GroupId, &Moment)| (*heard <= asked).then_some(*group);
         let over: Vec<_> = is_in.iter().filter_map(is_over).collect();
         for group in over {
             state.leave(user, group);
@@ -113,14 +127,6 @@ impl Groups {
     /// The user is a member of a group. `None` when the user has gone.
     fn enter(&self, user: UserId, membership: Membership) -> Option<Arc<Group>> {
         self.lock().enter(user, membership)
-    }
-
-    /// The group, if the user is in it here; confirms that this is still so.
-    fn confirm(&self, user: UserId, group: GroupId) -> Option<Arc<Group>> {
-        let mut state = self.lock();
-        let now = state.tick();
-        *state.users.get_mut(&user)?.groups.get_mut(&group)? = now;
-        state.groups.get(&group).cloned()
     }
 
     /// Who joined and who left by a version was told. That makes it known if it is the next one. A version by which nobody

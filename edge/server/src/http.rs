@@ -70,7 +70,7 @@ async fn open(
         .max_message_size(MAX_CLIENT_FRAME)
         .max_frame_size(MAX_CLIENT_FRAME)
         .on_upgrade(move |socket| async move {
-            gateway.spawn(visit.place.clone(), Ws::new(socket, visit));
+            gateway.spawn(visit.place.clone(), Ws::new(socket, visit, &gateway.settings));
         })
 }
 

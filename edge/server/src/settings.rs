@@ -32,6 +32,10 @@ pub struct Settings {
     pub sign_in_timeout_ms: u64,
     /// How long writing to a client may make no progress at all, in milliseconds; past it the connection is cut.
     pub write_stall_ms: u64,
+    /// After how much silence of a WebSocket client it is asked for a sign of life, in milliseconds.
+    pub ping_after_ms: u64,
+    /// How long a WebSocket client may take to give one, in milliseconds; past it the connection is closed.
+    pub pong_within_ms: u64,
     /// How long a call may take, in milliseconds.
     pub call_timeout_ms: u64,
 }
@@ -49,6 +53,8 @@ impl Default for Settings {
             out_queue_bytes: 1024 * 1024,
             sign_in_timeout_ms: 10_000,
             write_stall_ms: 1_000,
+            ping_after_ms: 25_000,
+            pong_within_ms: 8_000,
             call_timeout_ms: 10_000,
         }
     }
@@ -63,6 +69,8 @@ impl Settings {
         for (name, milliseconds) in [
             ("sign_in_timeout_ms", self.sign_in_timeout_ms),
             ("write_stall_ms", self.write_stall_ms),
+            ("ping_after_ms", self.ping_after_ms),
+            ("pong_within_ms", self.pong_within_ms),
             ("call_timeout_ms", self.call_timeout_ms),
         ] {
             ensure!(milliseconds > 0, "edge.{name}: expected 1 or more");
@@ -76,6 +84,14 @@ impl Settings {
 
     pub(crate) const fn write_stall(&self) -> Duration {
         Duration::from_millis(self.write_stall_ms)
+    }
+
+    pub(crate) const fn ping_after(&self) -> Duration {
+        Duration::from_millis(self.ping_after_ms)
+    }
+
+    pub(crate) const fn pong_within(&self) -> Duration {
+        Duration::from_millis(self.pong_within_ms)
     }
 
     pub(crate) const fn call_timeout(&self) -> Duration {

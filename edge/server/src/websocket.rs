@@ -16,15 +16,12 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 
+use crate::Settings;
 use crate::closing::Closing;
 use crate::http::Visit;
 use crate::outbox::Frame;
 use crate::transport::{Ending, Received, Transport};
 
-/// After this much silence the client is asked for a sign of life.
-const PING_AFTER: Duration = Duration::from_secs(25);
-/// So long it may take to give one.
-const PONG_WITHIN: Duration = Duration::from_secs(8);
 /// How long a closed connection waits for the client's close frame.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -37,6 +34,10 @@ pub(crate) struct Ws {
     encoding: Encoding,
     heard: Instant,
     ping: Ping,
+    /// After this much silence the client is asked for a sign of life.
+    ping_after: Duration,
+    /// After this much more, it has given none.
+    pong_within: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +48,16 @@ enum Ping {
 }
 
 impl Ws {
-    pub(crate) fn new(socket: WebSocket, visit: Arc<Visit>) -> Self {
-        Self { socket, visit, encoding: Encoding::Json, heard: Instant::now(), ping: Ping::NotNeeded }
+    pub(crate) fn new(socket: WebSocket, visit: Arc<Visit>, settings: &Settings) -> Self {
+        Self {
+            socket,
+            visit,
+            encoding: Encoding::Json,
+            heard: Instant::now(),
+            ping: Ping::NotNeeded,
+            ping_after: settings.ping_after(),
+            pong_within: settings.pong_within(),
+        }
     }
 
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, Ending>> {
@@ -119,16 +128,16 @@ impl Transport for Ws {
 
     fn deadline(&self) -> Option<Instant> {
         Some(match self.ping {
-            Ping::NotNeeded => self.heard + PING_AFTER,
-            Ping::Due | Ping::Sent => self.heard + PING_AFTER + PONG_WITHIN,
+            Ping::NotNeeded => self.heard + self.ping_after,
+            Ping::Due | Ping::Sent => self.heard + self.ping_after + self.pong_within,
         })
     }
 
     fn tick(&mut self, now: Instant) -> Result<(), Closing> {
-        if now >= self.heard + PING_AFTER + PONG_WITHIN {
+        if now >= self.heard + self.ping_after + self.pong_within {
             return Err(Closing::UNRESPONSIVE);
         }
-        if now >= self.heard + PING_AFTER && self.ping == Ping::NotNeeded {
+        if now >= self.heard + self.ping_after && self.ping == Ping::NotNeeded {
             self.ping = Ping::Due;
         }
         Ok(())

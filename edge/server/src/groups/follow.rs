@@ -1,11 +1,11 @@
-//! Keeps it true which groups a user is in: at sign-in, when the user joins one, and as a repair every time a passport is
-//! renewed, which is also after a disruption of the bus.
+//! Keeps it true which groups a user is in: at sign-in, and as a repair every time a passport is renewed, which is also
+//! after a disruption of the bus.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use broker_schemas::message::{GetGroupsOf, GetPresent, Membership};
-use broker_schemas::{Error, GroupId, List, UserId};
+use broker_schemas::message::GetGroupsOf;
+use broker_schemas::{Error, UserId};
 use natter_host::Scope;
 use tokio::time::{sleep_until, timeout};
 
@@ -17,8 +17,6 @@ use crate::sessions::Present;
 
 /// How long a sign-in waits for the user's groups.
 const SIGN_IN: Duration = Duration::from_millis(1_500);
-/// How long learning that a user joined a group may hold up what else is delivered to the user.
-const JOIN: Duration = Duration::from_secs(1);
 /// How long one attempt in the background takes at most.
 const REFRESH: Duration = Duration::from_secs(2);
 /// How long handing subscriptions to the bus may take: longer only while it is down.
@@ -80,18 +78,8 @@ impl Gateway {
         }
     }
 
-    /// A user has joined a group. Returns once nothing that is published for its members from now on can be missed, or
-    /// after a second, when the rest is done in the background.
-    pub(crate) async fn join_group(self: &Arc<Self>, user: UserId, group: GroupId) {
-        let joined = timeout(JOIN, self.try_to_join(user, group)).await;
-        let Err(error) = joined.unwrap_or_else(|_| Err(Error::timeout("no answer in time"))) else { return };
-        tracing::debug!(%error, %user, %group, "joined without its deliveries, which follow");
-        if let Some(present) = self.sessions.present(user) {
-            self.follow_later(&present);
-        }
-    }
-
-    fn follow_later(self: &Arc<Self>, present: &Arc<Present>) {
+    /// Something that is delivered to one of the user's groups may not be received here yet.
+    pub(super) fn follow_later(self: &Arc<Self>, present: &Arc<Present>) {
         present.following.owe_resync();
         self.refresh_groups(present);
     }
@@ -138,7 +126,7 @@ impl Gateway {
     }
 
     async fn try_to_refresh(self: &Arc<Self>, user: UserId) -> Result<bool, Error> {
-        let _room = self.sessions.groups.questions.acquire().await;
+        let _room = self.sessions.groups.refreshes.acquire().await;
         let asked = self.sessions.groups.now();
         self.try_to_follow(user, asked, REFRESH).await
     }
@@ -156,33 +144,13 @@ impl Gateway {
         self.receive(&entered.groups, entered.is_any_new).await
     }
 
-    async fn try_to_join(self: &Arc<Self>, user: UserId, group: GroupId) -> Result<(), Error> {
-        // It may have been heard on the group's own subject already.
-        let entered = match self.sessions.groups.confirm(user, group) {
-            Some(entered) => Some(entered),
-            None => self.ask_for_membership(user, group).await?,
-        };
-        match entered {
-            Some(group) => self.receive(&[group], true).await.map(drop),
-            // Out again, or signed out.
-            None => Ok(()),
-        }
-    }
-
-    async fn ask_for_membership(&self, user: UserId, group: GroupId) -> Result<Option<Arc<Group>>, Error> {
-        let _room = self.sessions.groups.questions.acquire().await;
-        let request = GetPresent { group, users: List::new(vec![user]).map_err(Error::invalid)? };
-        let present = self.bus.call(&Scope::background(JOIN), &request).await?;
-        let Some((_, since)) = present.members.iter().find(|(member, _)| *member == user) else {
-            return Ok(None);
-        };
-        let membership = Membership { group, version: present.version, since: *since };
-        Ok(self.sessions.groups.enter(user, membership))
-    }
-
     /// Returns once nothing that is published for `groups` from now on can be missed. Says whether something may have been
     /// until now.
-    async fn receive(self: &Arc<Self>, groups: &[Arc<Group>], is_any_new: bool) -> Result<bool, Error> {
+    pub(super) async fn receive(
+        self: &Arc<Self>,
+        groups: &[Arc<Group>],
+        is_any_new: bool,
+    ) -> Result<bool, Error> {
         let subscribe_all = async {
             let mut is_any_new = is_any_new;
             for group in groups {

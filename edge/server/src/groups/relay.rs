@@ -141,3 +141,80 @@ async fn hand_out(recipients: &[Recipient], version: u64, mut event: Event<'_>) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use broker_schemas::{SessionId, UserId};
+    use natter_protocol::Encoding;
+
+    use super::*;
+    use crate::connection::{Connection, for_test};
+    use crate::sessions::{OpenSession, Sessions};
+
+    const MEMBERS: u64 = 1_000;
+
+    struct Large {
+        roster: Roster,
+        /// Since when, and where.
+        members: Vec<(u64, Arc<Connection>)>,
+    }
+
+    /// A group with 1,000 members here, who joined by version 1 or 2, and speak JSON or binary.
+    fn large_group() -> Large {
+        let (sessions, roster) = (Sessions::new(1), Roster::default());
+        let member = |number: u64| {
+            let (user, since, connection) = (UserId::new(number).unwrap(), 1 + number % 2, for_test());
+            connection.speak(if number.is_multiple_of(3) { Encoding::Binary } else { Encoding::Json });
+            let session = SessionId::new(number).unwrap();
+            let open = OpenSession { session, connection: connection.clone() };
+            roster.enter(user, &sessions.join(user, open).0.sessions, 2, since);
+            (since, connection)
+        };
+        let members = (1..=MEMBERS).map(member).collect();
+        Large { roster, members }
+    }
+
+    fn push() -> Push {
+        Push { name: "message.new".into(), json: b"{}".to_vec(), postcard: vec![7] }
+    }
+
+    #[tokio::test]
+    async fn a_thousand_members_get_an_event_that_is_encoded_once_for_each_way_to_read_it() {
+        let Large { roster, members } = large_group();
+        for version in [1, 2] {
+            let recipients = roster.as_of(version).unwrap();
+            hand_out(&recipients, version, Event::of(&push())).await;
+            let mut encoded = std::collections::BTreeSet::new();
+            for (since, connection) in &members {
+                let mut frames = VecDeque::new();
+                connection.outbox.take(&mut frames, 0).unwrap();
+                assert_eq!(frames.len(), usize::from(*since <= version));
+                for frame in frames {
+                    assert_eq!(frame.encoding, connection.wire().encoding);
+                    encoded.insert(frame.bytes.as_ptr());
+                }
+            }
+            assert_eq!(encoded.len(), 2);
+        }
+        assert!(roster.as_of(3).is_none());
+    }
+
+    #[tokio::test]
+    async fn between_changes_the_list_of_members_is_not_copied() {
+        let Large { roster, .. } = large_group();
+        assert!(Arc::ptr_eq(&roster.as_of(1).unwrap(), &roster.as_of(2).unwrap()));
+    }
+
+    #[tokio::test]
+    async fn handing_out_to_a_thousand_members_lets_others_have_their_turn() {
+        let Large { roster, .. } = large_group();
+        let recipients = roster.recipients();
+        tokio::select! {
+            biased;
+            () = hand_out(&recipients, 2, Event::resync()) => panic!("nobody else had a turn"),
+            () = std::future::ready(()) => {}
+        }
+    }
+}

@@ -154,3 +154,27 @@ impl Known {
         self.recipients.get_or_insert_with(list).clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The random courses come to this too seldom.
+    #[test]
+    fn who_came_back_while_it_was_asked_stays_whatever_the_answer_from_before() {
+        let roster = Roster::default();
+        let users = [1, 2].map(|number| UserId::new(number).unwrap());
+        for user in users {
+            roster.enter(user, &Arc::default(), 5, 1);
+        }
+        let asked = roster.users();
+        // The answer is read at version 6, by which the second had left. By version 7, the second is back.
+        roster.enter(users[1], &Arc::default(), 7, 7);
+        let answer = message::Present { version: 6, members: vec![(users[0], 1)] };
+        assert_eq!(roster.learn(&asked, &answer), []);
+        assert!(roster.as_of(6).is_some() && roster.as_of(7).is_none());
+        let told =
+            |version| roster.recipients().iter().filter(|recipient| recipient.at(version).is_some()).count();
+        assert_eq!((told(6), told(7)), (1, 2));
+    }
+}

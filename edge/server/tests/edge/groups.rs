@@ -176,6 +176,30 @@ async fn who_joins_while_online_gets_what_follows_from_the_word_of_it_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hundreds_who_join_a_group_at_once_are_asked_about_together() {
+    let world = World::with(|settings| settings.max_connections_per_address = 0).await;
+    let users: Vec<u64> = (1..=300).collect();
+    let mut clients = Vec::new();
+    for user in &users {
+        clients.push(signed_in(&world, *user).await);
+    }
+    world.memberships.change(GROUP, &users, &[]);
+    for user in &users {
+        world.tell_joined(*user, GROUP, &"in").await;
+    }
+    for client in &mut clients {
+        assert_eq!(client.next().await, event(Encoding::Json, "group.joined", &"in"));
+    }
+    let asked = world.memberships.asked_present();
+    assert!(asked < 100, "{asked} questions about 300");
+    world.push_to_members(GROUP, 1, NOBODY, &"news").await;
+    for client in &mut clients {
+        assert_eq!(client.next().await, news("news"));
+    }
+    assert_eq!(world.subscriptions(None).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_left_and_came_back_is_a_member_in_whatever_order_that_is_told() {
     let (world, mut clients) = with_members(&[1, 2]).await;
     let left = world.memberships.change(GROUP, &[], &[2]);
