@@ -42,7 +42,7 @@ pub(crate) enum Being {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Membership {
     pub(crate) role: Role,
-    /// Until when the member was muted alone; may have passed, and means nothing while the role is above a member's.
+    /// Until when the member was muted alone; may have passed.
     pub(crate) muted_until: Option<Timestamp>,
     pub(crate) since: Timestamp,
 }

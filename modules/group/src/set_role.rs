@@ -38,12 +38,12 @@ impl Rule for SetRole {
 
 #[cfg(test)]
 mod tests {
-    use broker_schemas::Code;
     use broker_schemas::group::Admission;
+    use broker_schemas::{Code, Timestamp};
 
     use super::*;
     use crate::group::tests::user;
-    use crate::store::tests::{fixtures, set_role};
+    use crate::store::tests::{fixtures, mute, set_role};
 
     #[tokio::test]
     async fn a_role_is_given_and_taken_once() {
@@ -55,6 +55,12 @@ mod tests {
                 assert_eq!(fixture.act(1, &set_role(group, 2, role)).await, Applied::Nothing);
                 assert_eq!(fixture.role(group, 2).await, Some(role), "{}", fixture.database);
             }
+            // As the message module does it.
+            fixture.act(1, &mute(group, 2, Timestamp(i64::MAX))).await;
+            fixture.act(1, &set_role(group, 2, Role::Administrator)).await;
+            fixture.act(1, &set_role(group, 2, Role::Member)).await;
+            let Being::Member(membership) = fixture.being(group, 2).await else { panic!() };
+            assert_eq!(membership.muted_until, None, "{}: a promotion ends a mute", fixture.database);
             let stranger = set_role(group, 9, Role::Administrator);
             assert_eq!(fixture.refused(1, &stranger).await, Code::NotFound, "{}", fixture.database);
             fixture.check(group).await;

@@ -85,9 +85,13 @@ impl Locked {
         Ok(())
     }
 
-    /// Gives a member another role. A group has one owner at most: make the one before something else first.
+    /// Gives a member another role; whoever is more than a plain member isn't muted. A group has one owner at most: make
+    /// the one before something else first.
     pub(crate) async fn set_role(&mut self, user: UserId, role: Role) -> Result<()> {
-        query("UPDATE member SET role = $3 WHERE group_id = $1 AND user_id = $2")
+        const SQL: &str = "
+            UPDATE member SET role = $3, muted_until = CASE WHEN $3 = 'member' THEN muted_until ELSE NULL END
+            WHERE group_id = $1 AND user_id = $2";
+        query(SQL)
             .bind(i64::from(self.group.id))
             .bind(i64::from(user))
             .bind(role_name(role))
