@@ -156,3 +156,179 @@ fn due(version: u64, known: Option<u64>, change: &Change) -> std::result::Result
         Some(_) => Err(Error::conflict(format!("version: change {} comes first, got {version}", known + 1))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Seat;
+    use crate::plan::Outcome;
+    use crate::testing::{
+        alter, another_copy, change, code, draft, entries, group, say, send, seq, stores, user,
+    };
+    use broker_schemas::{Code, Text};
+    use uuid::Uuid;
+
+    const G: u64 = 9;
+
+    async fn seat(store: &Store, number: u64) -> Option<Seat> {
+        store.seat(user(number), "g9".parse().unwrap()).await.unwrap()
+    }
+
+    fn joined_by(number: u64) -> Change {
+        Change::Joined { user: user(number) }
+    }
+
+    #[test]
+    fn a_change_is_due_once_after_the_one_before_it() {
+        let dissolved = Change::Dissolved {};
+        assert_eq!(due(4, Some(3), &dissolved), Ok(Due::Now));
+        assert_eq!(due(4, Some(4), &dissolved), Ok(Due::Last));
+        assert_eq!(due(4, Some(5), &dissolved), Ok(Due::Past));
+        assert_eq!(due(4, Some(2), &dissolved).unwrap_err().code, Code::Conflict);
+        assert_eq!(due(4, None, &dissolved).unwrap_err().code, Code::Conflict);
+        for (version, change) in [(0, joined_by(1)), (1, joined_by(1)), (u64::MAX, joined_by(1))] {
+            assert_eq!(due(version, None, &change).unwrap_err().code, Code::Invalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_change_is_made_once_in_order_and_stands_in_the_conversation() {
+        for (store, test) in stores().await {
+            let there = group(&store, G, &[1, 2]).await;
+            say(&store, there, 2, "hello").await;
+            let request = change(G, 2, 1, Change::Kicked { user: user(2) });
+            let early = change(G, 3, 1, joined_by(2));
+            assert_eq!(code(apply(&store, &early).await), Code::Conflict, "{}", test.name);
+            let notice = apply(&store, &request).await.unwrap().unwrap();
+            // Repeated, it is pushed again and not made again; once there is a later one, not even pushed.
+            let again = apply(&store, &request).await.unwrap().unwrap();
+            assert_eq!(again, notice, "{}", test.name);
+            alter(&store, G, 3, 1, joined_by(2)).await;
+            assert_eq!(apply(&store, &request).await.unwrap(), None, "{}", test.name);
+            assert!(seat(&store, 2).await.is_some(), "{}", test.name);
+            let what: Vec<_> = entries(&store, there)
+                .await
+                .into_iter()
+                .map(|entry| (entry.seq.get(), entry.notice, entry.client_id.is_some(), entry.from.get()))
+                .collect();
+            let created = Change::Created {
+                name: Text::new("group").unwrap(),
+                members: broker_schemas::List::new(vec![user(2)]).unwrap(),
+            };
+            let expected = [
+                (1, Some(created), false, 1),
+                (2, None, true, 2),
+                (3, Some(Change::Kicked { user: user(2) }), false, 1),
+                (4, Some(joined_by(2)), false, 1),
+            ];
+            assert_eq!(what, expected, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_joins_sees_what_follows_or_everything() {
+        for (store, test) in stores().await {
+            let there = group(&store, G, &[1]).await;
+            say(&store, there, 1, "before").await;
+            alter(&store, G, 2, 2, joined_by(2)).await;
+            let everything = ChangeGroup { visible: Visible::Everything, ..change(G, 3, 3, joined_by(3)) };
+            apply(&store, &everything).await.unwrap();
+            let of = async |number| {
+                let Seat { place, member, .. } = seat(&store, number).await.unwrap();
+                (member.first_seq, member.read_seq, member.since, place.version, place.last_seq)
+            };
+            assert_eq!(of(1).await, (1, 0, 1, 3, 4), "{}", test.name);
+            assert_eq!(of(2).await, (3, 2, 2, 3, 4), "{}", test.name);
+            assert_eq!(of(3).await, (1, 3, 3, 3, 4), "{}", test.name);
+            // Who comes back comes anew.
+            alter(&store, G, 4, 2, Change::Left { user: user(2) }).await;
+            assert_eq!(seat(&store, 2).await, None, "{}", test.name);
+            alter(&store, G, 5, 2, joined_by(2)).await;
+            assert_eq!(of(2).await, (6, 5, 5, 5, 6), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn roles_and_mutes_decide_who_writes() {
+        for (store, test) in stores().await {
+            let there = group(&store, G, &[1, 2, 3]).await;
+            let far = Some(Timestamp(i64::MAX));
+            let writes =
+                async |number| matches!(send(&store, &draft(there, number, "x")).await, Outcome::Sent(_));
+            let all = async || [writes(1).await, writes(2).await, writes(3).await];
+            let role = async |number| seat(&store, number).await.unwrap().member.role;
+
+            alter(&store, G, 2, 1, Change::Muted { user: Some(user(2)), until: far }).await;
+            assert_eq!(all().await, [true, false, true], "{}", test.name);
+            alter(&store, G, 3, 1, Change::RoleSet { user: user(2), role: Role::Administrator }).await;
+            assert_eq!(all().await, [true, true, true], "{}: an administrator isn't muted", test.name);
+            alter(&store, G, 4, 1, Change::Muted { user: None, until: far }).await;
+            assert_eq!(all().await, [true, true, false], "{}", test.name);
+            alter(&store, G, 5, 1, Change::Muted { user: None, until: None }).await;
+            assert_eq!(all().await, [true, true, true], "{}", test.name);
+            alter(&store, G, 6, 1, Change::Transferred { user: user(3) }).await;
+            let roles = [role(1).await, role(2).await, role(3).await];
+            assert_eq!(roles, [Role::Administrator, Role::Administrator, Role::Owner], "{}", test.name);
+            alter(&store, G, 7, 3, Change::RoleSet { user: user(1), role: Role::Member }).await;
+            assert_eq!(role(1).await, Role::Member, "{}", test.name);
+            alter(&store, G, 8, 3, Change::Dissolved {}).await;
+            assert_eq!(all().await, [false, false, false], "{}", test.name);
+            alter(&store, G, 9, 3, Change::Left { user: user(2) }).await;
+            assert_eq!(seat(&store, 2).await, None, "{}: one can still leave", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_client_id_can_stand_in_the_way_of_a_notice() {
+        for (store, test) in stores().await {
+            let there = group(&store, G, &[1]).await;
+            for client_id in [Uuid::nil(), Uuid::max(), Uuid::from_u128(2)] {
+                let sent = send(&store, &crate::plan::Draft { client_id, ..draft(there, 1, "x") }).await;
+                assert!(matches!(sent, Outcome::Sent(_)), "{}", test.name);
+            }
+            alter(&store, G, 2, 1, joined_by(2)).await;
+            assert!("g9/2".parse::<Uuid>().is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn copies_that_make_the_same_changes_make_each_once() {
+        for (store, test) in stores().await {
+            let other = another_copy(&test).await;
+            let created = Change::Created {
+                name: Text::new("g").unwrap(),
+                members: broker_schemas::List::new((2..200).map(user).collect()).unwrap(),
+            };
+            let mut requests = vec![change(G, 1, 1, created)];
+            requests.extend((2..20).map(|n| change(G, n, 1, Change::Kicked { user: user(n) })));
+            for request in &requests {
+                let once = || retrying(|| apply(&store, request));
+                let twice = || retrying(|| apply(&other, request));
+                let (a, b, c, d) = tokio::join!(once(), twice(), once(), twice());
+                for result in [a, b, c, d] {
+                    assert!(result.unwrap().is_some(), "{}", test.name);
+                }
+            }
+            let notices = entries(&store, "g9".parse().unwrap()).await;
+            let places: Vec<_> = notices.iter().map(|notice| notice.seq).collect();
+            assert_eq!(places, (1..20).map(seq).collect::<Vec<_>>(), "{}", test.name);
+            let place = seat(&store, 1).await.unwrap().place;
+            assert_eq!((place.version, place.last_seq), (19, 19), "{}", test.name);
+        }
+    }
+
+    #[test]
+    fn a_delivery_names_who_came_and_who_went() {
+        let members = broker_schemas::List::new([3, 1].map(user).to_vec()).unwrap();
+        let created = change(G, 1, 2, Change::Created { name: Text::new("g").unwrap(), members });
+        assert_eq!((joined(&created), left(&created)), ([1, 2, 3].map(user).to_vec(), vec![]));
+        let came = change(G, 2, 2, joined_by(4));
+        assert_eq!((joined(&came), left(&came)), (vec![user(4)], vec![]));
+        for change in [
+            change(G, 3, 4, Change::Left { user: user(4) }),
+            change(G, 3, 1, Change::Kicked { user: user(4) }),
+        ] {
+            assert_eq!((joined(&change), left(&change)), (vec![], vec![user(4)]));
+        }
+    }
+}

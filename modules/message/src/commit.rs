@@ -80,3 +80,153 @@ pub(crate) async fn commit(store: &Store, drafts: &[Draft]) -> Result<Committed>
     }
     Ok(Committed { outcomes: plan.outcomes(), push })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::testing::{
+        alter, another_copy, draft, entries, fill, group, pair, say, send, seq, stores, user,
+    };
+    use broker_schemas::group::Change;
+    use broker_schemas::{Code, Conversation};
+
+    #[tokio::test]
+    async fn messages_are_stored_only_where_the_gate_is_open() {
+        for (store, test) in stores().await {
+            let (open, shut, unknown) = (pair(1, 2), pair(1, 3), pair(1, 4));
+            store.set_gate(open, true, 1).await.unwrap();
+            store.set_gate(shut, false, 1).await.unwrap();
+            let drafts = [open, open, shut, unknown].map(|there| draft(there, 1, "x"));
+            let Committed { outcomes, push } = commit(&store, &drafts).await.unwrap();
+            let [Outcome::Sent(a), Outcome::Sent(b), Outcome::Refused(error), Outcome::UnknownGate] =
+                &outcomes[..]
+            else {
+                panic!("{}: {outcomes:?}", test.name)
+            };
+            assert_eq!((a.seq, b.seq, error.code), (seq(1), seq(2), Code::Forbidden), "{}", test.name);
+            let pushed: Vec<_> = push.into_iter().map(|(entry, _)| entry).collect();
+            assert_eq!(pushed, entries(&store, open).await, "{}", test.name);
+            assert!(entries(&store, shut).await.is_empty(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_client_id_is_stored_once_by_two_copies_at_once() {
+        for (store, test) in stores().await {
+            let other = another_copy(&test).await;
+            store.set_gate(pair(1, 2), true, 1).await.unwrap();
+            store.set_gate(pair(1, 3), true, 1).await.unwrap();
+            for _ in 0..20 {
+                // Each batch has the other's messages as well, in another order.
+                let (a, b) = (draft(pair(1, 2), 1, "a"), draft(pair(1, 3), 1, "b"));
+                let (there, back) = ([a.clone(), b.clone()], [b, a]);
+                let (here, there) =
+                    tokio::join!(retrying(|| commit(&store, &there)), retrying(|| commit(&other, &back)),);
+                let places = |outcomes: Vec<Outcome>| -> Vec<_> {
+                    let place = |outcome| match outcome {
+                        Outcome::Sent(sent) => (sent.conversation, sent.seq),
+                        other => panic!("{other:?}"),
+                    };
+                    outcomes.into_iter().map(place).collect()
+                };
+                let (here, mut there) = (places(here.unwrap().outcomes), places(there.unwrap().outcomes));
+                there.reverse();
+                assert_eq!(here, there, "{}", test.name);
+            }
+            let stored = entries(&store, pair(1, 2)).await;
+            assert_eq!(stored.len(), 20, "{}", test.name);
+        }
+    }
+
+    /// Sends as user 2 until it is refused as a stranger, and returns the last place that it was given. A send that began
+    /// after the kick was done must be refused.
+    async fn send_until_refused(store: &Store, there: Conversation, kicked: &AtomicBool) -> u64 {
+        let mut last = 0;
+        loop {
+            let began_after = kicked.load(Ordering::SeqCst);
+            let drafts = [draft(there, 2, "x"), draft(there, 1, "y")];
+            let mut outcomes = retrying(|| commit(store, &drafts)).await.unwrap().outcomes;
+            assert!(matches!(outcomes.remove(1), Outcome::Sent(_)));
+            match outcomes.remove(0) {
+                Outcome::Sent(sent) => {
+                    assert!(!began_after, "stored {} after the kick was done", sent.seq);
+                    last = sent.seq.get();
+                }
+                Outcome::Refused(error) if error.code == Code::NotFound => return last,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_stored_of_somebody_after_they_were_put_out() {
+        for (store, test) in stores().await {
+            let other = another_copy(&test).await;
+            let there = group(&store, 9, &[1, 2]).await;
+            let mut version = 1;
+            for round in 0..20_u64 {
+                let kicked = AtomicBool::new(false);
+                let kick = async {
+                    tokio::time::sleep(std::time::Duration::from_millis(round % 7)).await;
+                    version += 1;
+                    let request = crate::testing::change(9, version, 1, Change::Kicked { user: user(2) });
+                    let done = retrying(|| crate::change_group::apply(&store, &request)).await.unwrap();
+                    kicked.store(true, Ordering::SeqCst);
+                    done.unwrap().seq.get()
+                };
+                let (notice, a, b, c) = tokio::join!(
+                    kick,
+                    send_until_refused(&store, there, &kicked),
+                    send_until_refused(&other, there, &kicked),
+                    send_until_refused(&other, there, &kicked),
+                );
+                assert!(a.max(b).max(c) < notice, "{} round {round}", test.name);
+                let after = entries(&store, there).await.into_iter().filter(|entry| entry.seq.get() > notice);
+                assert!(after.into_iter().all(|entry| entry.from != user(2)), "{}", test.name);
+                version += 1;
+                alter(&store, 9, version, 1, Change::Joined { user: user(2) }).await;
+            }
+            // Every place was used once, whoever took it.
+            let places: Vec<_> = entries(&store, there).await.iter().map(|entry| entry.seq.get()).collect();
+            assert_eq!(places, (1..=places.len() as u64).collect::<Vec<_>>(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_repeat_is_pushed_to_those_only_who_may_read_it() {
+        for (store, test) in stores().await {
+            let there = group(&store, 9, &[1, 2]).await;
+            let message = draft(there, 1, "x");
+            send(&store, &message).await;
+            let version = async || {
+                let mut committed = commit(&store, std::slice::from_ref(&message)).await.unwrap();
+                committed.push.pop().unwrap().1
+            };
+            assert_eq!(version().await, 1, "{}", test.name);
+            alter(&store, 9, 2, 1, Change::Kicked { user: user(2) }).await;
+            assert_eq!(version().await, 2, "{}", test.name);
+            // Who joined by version 3 doesn't see the message, so members as of 2 are told.
+            alter(&store, 9, 3, 1, Change::Joined { user: user(3) }).await;
+            alter(&store, 9, 4, 1, Change::Renamed { name: broker_schemas::Text::new("n").unwrap() }).await;
+            assert_eq!(version().await, 2, "{}", test.name);
+            alter(&store, 9, 5, 1, Change::Left { user: user(3) }).await;
+            assert_eq!(version().await, 5, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_to_a_large_group_is_one_row_and_one_push() {
+        for (store, test) in stores().await {
+            let all: Vec<_> = (1..=1_001).collect();
+            let there = group(&store, 9, &all).await;
+            fill(&store, pair(1, 2), 1).await;
+            let Committed { push, .. } = commit(&store, &[draft(there, 7, "x")]).await.unwrap();
+            assert_eq!(push.len(), 1, "{}", test.name);
+            assert_eq!(push[0].1, 1, "{}", test.name);
+            assert_eq!(entries(&store, there).await.len(), 2, "{}", test.name);
+            assert_eq!(say(&store, there, 1_001, "y").await, seq(3), "{}", test.name);
+        }
+    }
+}

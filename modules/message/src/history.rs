@@ -15,7 +15,7 @@ impl Handle<History> for Module {
     }
 }
 
-async fn page(store: &Store, user: UserId, request: &History) -> Result<Messages> {
+pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Result<Messages> {
     let &History { conversation, before, after, limit: asked } = request;
     let mut page = Page::new(limit(asked)?);
     if before.is_some() && after.is_some() {

@@ -16,7 +16,7 @@ impl Handle<Search> for Module {
     }
 }
 
-async fn find(store: &Store, user: UserId, request: &Search) -> Result<Found> {
+pub(crate) async fn find(store: &Store, user: UserId, request: &Search) -> Result<Found> {
     let mut page = Page::new(limit(request.limit)?);
     let skip = request.skip.unwrap_or(0);
     if skip > SKIP_MAX {

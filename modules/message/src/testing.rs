@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use broker_schemas::message::{ChangeGroup, Entry};
-use broker_schemas::{Conversation, GroupId, List, Seq, Text, Timestamp, UserId, group};
+use broker_schemas::{Code, Conversation, GroupId, List, Seq, Text, Timestamp, UserId, group};
 use natter_host::testing::{TestDatabase, databases};
+use natter_host::{Database, Failure};
 use uuid::Uuid;
 
+use crate::commit::commit;
 use crate::page::Page;
-use crate::plan::{Content, Draft};
+use crate::plan::{Content, Draft, Outcome};
 use crate::store::{MIGRATIONS, Range, Store};
 
 pub(crate) fn user(number: u64) -> UserId {
@@ -83,6 +85,39 @@ pub(crate) fn change(number: u64, version: u64, by: u64, change: group::Change) 
         change,
         visible: group::Visible::FromJoining,
     }
+}
+
+/// Sends by itself, in a batch of one.
+pub(crate) async fn send(store: &Store, draft: &Draft) -> Outcome {
+    let mut committed = commit(store, std::slice::from_ref(draft)).await.unwrap();
+    committed.outcomes.remove(0)
+}
+
+/// Sends, and returns the place of the message.
+pub(crate) async fn say(store: &Store, conversation: Conversation, from: u64, text: &str) -> Seq {
+    match send(store, &draft(conversation, from, text)).await {
+        Outcome::Sent(sent) => sent.seq,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why something was refused.
+#[track_caller]
+pub(crate) fn code<T: std::fmt::Debug>(result: natter_host::Result<T>) -> Code {
+    match result.unwrap_err() {
+        Failure::Refused(error) => error.code,
+        broken @ Failure::Broken(_) => panic!("{broken:?}"),
+    }
+}
+
+/// Opens the same tables once more, as another copy of the module.
+pub(crate) async fn another_copy(test: &TestDatabase) -> Store {
+    Store::new(Database::open(&test.settings, "message", MIGRATIONS).await.unwrap())
+}
+
+/// Makes a change to a group.
+pub(crate) async fn alter(store: &Store, number: u64, version: u64, by: u64, altered: group::Change) {
+    crate::change_group::apply(store, &change(number, version, by, altered)).await.unwrap().unwrap();
 }
 
 /// Makes a group, at version 1; the first of `users` is its owner.
