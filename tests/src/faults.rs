@@ -2,15 +2,18 @@
 
 mod machine;
 mod rows;
+mod scene;
+mod soak;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Backend;
-use crate::history::{self, Bounds, Event, Figures, Invariant, Line, Report, check};
+use crate::history::{self, Bounds, Event, Figures, Invariant, Line, Operation, Report, Step, check};
 use crate::load::REJECTED;
 
 pub use rows::ROWS;
+pub use soak::soak;
 
 /// No process may hold more memory than this, whatever happens, in bytes.
 const RESIDENT: u64 = 512 << 20;
@@ -28,14 +31,14 @@ pub struct Plan {
     pub seconds: u64,
     /// Sends per second.
     pub per_second: f64,
-    /// Clients, two per conversation.
+    /// Clients: half of them in pairs, all of them in groups.
     pub clients: usize,
     /// Where histories are kept; only those with violations, in the system's temporary directory, when absent.
     pub keep: Option<PathBuf>,
 }
 
 impl Plan {
-    /// The stated load: 40 clients and 200 sends per second, over 20 conversations of two until there are groups.
+    /// The stated load: 40 clients in 10 pairs and 10 groups of 8, 200 sends per second.
     #[must_use]
     pub const fn standard(seed: u64, seconds: u64) -> Self {
         Self { seed, seconds, per_second: 200.0, clients: 40, keep: None }
@@ -68,6 +71,10 @@ struct Done {
     measured: Vec<String>,
     /// With which words sends may be refused for good in this row; in the others, with none.
     refusal: Option<&'static str>,
+    /// No call may fail.
+    faultless: bool,
+    /// How many open files are no leak here, where that is not as everywhere.
+    descriptors: Option<u64>,
 }
 
 /// Why a row can't be run here.
@@ -114,7 +121,15 @@ impl Row {
         let database = if backend == Backend::Sqlite { "sqlite" } else { "postgres" };
         task.spawn((self.run)(backend, plan.clone()));
         match task.join_next().await {
-            Some(Ok(Ok(done))) => self.judge(done, database, plan),
+            Some(Ok(Ok(done))) => {
+                let bounds = Bounds {
+                    recovery: self.recovery,
+                    resident: Some(RESIDENT),
+                    descriptors: Some(done.descriptors.unwrap_or(DESCRIPTORS)),
+                    growth: None,
+                };
+                judge(self.name, done, database, plan, &bounds)
+            }
             Some(Ok(Err(Skip(why)))) => Verdict::Skipped(why),
             Some(Err(error)) => Verdict::Judged {
                 measured: "-".into(),
@@ -128,59 +143,97 @@ impl Row {
             None => Verdict::Skipped("no task".into()),
         }
     }
-
-    fn judge(&self, done: Done, database: &str, plan: &Plan) -> Verdict {
-        let bounds =
-            Bounds { recovery: self.recovery, resident: Some(RESIDENT), descriptors: Some(DESCRIPTORS) };
-        let Report { violations, figures } = check(&done.lines, &bounds);
-        let mut violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        violations.extend(done.wrong);
-        violations.extend(rejected(&done.lines, done.refusal));
-        if figures.sessions_lost > 0 {
-            violations.push(format!("{} sessions were declared over", figures.sessions_lost));
-        }
-        let least = LEAST_ACKED * usize::try_from(plan.seconds).unwrap();
-        if figures.acked < least {
-            violations.push(format!("{} acked sends are no load; {least} would be", figures.acked));
-        }
-        let seconds =
-            |time: Option<Duration>| time.map_or("-".into(), |time| format!("{:.2} s", time.as_secs_f64()));
-        let mut measured = vec![format!(
-            "recovery {} (first send {}, last delivery {})",
-            seconds(figures.recovery),
-            seconds(figures.first_success),
-            seconds(figures.last_delivery)
-        )];
-        measured.push(format!(
-            "{} acked, {} unknown, {} failed, {} disconnects",
-            figures.acked, figures.unknown, figures.failed, figures.disconnects
-        ));
-        measured.push(format!("{} MiB, {} files at most", figures.resident >> 20, figures.descriptors));
-        measured.extend(done.measured);
-        let file = format!("natter-{}-{database}-{}.jsonl", self.name, plan.seed);
-        let kept = match &plan.keep {
-            Some(folder) => Some(folder.join(file)),
-            None => (!violations.is_empty()).then(|| std::env::temp_dir().join(file)),
-        };
-        if let Some(path) = kept {
-            match history::save(&done.lines, &path) {
-                Ok(()) => measured.push(format!("history in {}", path.display())),
-                Err(error) => measured.push(format!("history not kept: {error}")),
-            }
-        }
-        Verdict::Judged { measured: measured.join("; "), violations, figures, lines: done.lines }
-    }
 }
 
-/// A friend's message that the server refused for good: whatever is broken, it may only be put off.
-fn rejected(lines: &[Line], allowed: Option<&str>) -> Option<String> {
-    let refused = lines.iter().filter_map(|line| match line {
-        Line::Event(Event { why, .. }) => why.strip_prefix(REJECTED),
+/// Judges what a run did.
+fn judge(name: &str, done: Done, database: &str, plan: &Plan, bounds: &Bounds) -> Verdict {
+    let Report { violations, figures, failures, levels } = check(&done.lines, bounds);
+    let mut violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    violations.extend(done.wrong);
+    violations.extend(rejected(&failures, &done.lines, done.refusal));
+    if done.faultless {
+        violations.extend(failed(&failures, &done.lines));
+    }
+    if figures.sessions_lost > 0 {
+        violations.push(format!("{} sessions were declared over", figures.sessions_lost));
+    }
+    let least = LEAST_ACKED * usize::try_from(plan.seconds).unwrap();
+    if figures.acked < least {
+        violations.push(format!("{} acked sends are no load; {least} would be", figures.acked));
+    }
+    if figures.moved == 0 || figures.edited == 0 {
+        violations.push(format!("{} moves and {} edits are no load", figures.moved, figures.edited));
+    }
+    let mut measured = done.measured;
+    measured.extend(in_words(&figures));
+    measured.extend(levels.iter().map(ToString::to_string));
+    let file = format!("natter-{}-{database}-{}.jsonl", name, plan.seed);
+    let kept = match &plan.keep {
+        Some(folder) => Some(folder.join(file)),
+        None => (!violations.is_empty()).then(|| std::env::temp_dir().join(file)),
+    };
+    if let Some(path) = kept {
+        match history::save(&done.lines, &path) {
+            Ok(()) => measured.push(format!("history in {}", path.display())),
+            Err(error) => measured.push(format!("history not kept: {error}")),
+        }
+    }
+    Verdict::Judged { measured: measured.join("; "), violations, figures, lines: done.lines }
+}
+
+/// What a history amounts to, in words.
+fn in_words(figures: &Figures) -> Vec<String> {
+    let seconds =
+        |time: Option<Duration>| time.map_or("-".into(), |time| format!("{:.2} s", time.as_secs_f64()));
+    vec![
+        format!(
+            "recovery {} (first send {}, last delivery {}, last move {})",
+            seconds(figures.recovery),
+            seconds(figures.first_success),
+            seconds(figures.last_delivery),
+            seconds(figures.last_move)
+        ),
+        format!(
+            "{} acked, {} unknown, {} failed, {} moves, {} edits, {} disconnects",
+            figures.acked,
+            figures.unknown,
+            figures.failed,
+            figures.moved,
+            figures.edited,
+            figures.disconnects
+        ),
+        format!("{} MiB, {} files at most", figures.resident >> 20, figures.descriptors),
+    ]
+}
+
+/// A member's message, or a move that may be made, that the server refused for good: whatever is broken, it may only be put
+/// off.
+fn rejected(failures: &[String], lines: &[Line], allowed: Option<&str>) -> Option<String> {
+    let moves = lines.iter().filter_map(|line| match line {
+        Line::Event(Event { operation: Operation::Join | Operation::Leave, why, .. }) => Some(why),
         _ => None,
     });
+    let refused = failures.iter().chain(moves).filter_map(|why| why.strip_prefix(REJECTED));
     let mut refused = refused.filter(|why| allowed.is_none_or(|allowed| !why.contains(allowed)));
     let first = refused.next()?;
-    Some(format!("{} sends were refused for good, such as: {first}", refused.count() + 1))
+    Some(format!("{} operations were refused for good, such as: {first}", refused.count() + 1))
+}
+
+/// Calls that failed, where none may.
+fn failed(failures: &[String], lines: &[Line]) -> Option<String> {
+    let others = lines.iter().filter_map(|line| {
+        let Line::Event(Event { operation, step, why, .. }) = line else { return None };
+        let failed = match operation {
+            Operation::Send => *step == Step::Info,
+            Operation::Join | Operation::Leave => matches!(step, Step::Info | Step::Fail),
+            // Whoever is put out of a group may not edit any more what was said there, and needn't have known.
+            Operation::Edit => *step == Step::Info || *step == Step::Fail && !why.starts_with(REJECTED),
+            _ => false,
+        };
+        failed.then_some(why)
+    });
+    let all: Vec<&String> = failures.iter().chain(others).collect();
+    Some(format!("{} calls failed, such as: {}", all.len(), all.first()?))
 }
 
 /// Whether a line of a verdict names a message that was acked and lost.

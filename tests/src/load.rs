@@ -1,93 +1,86 @@
-//! People who talk without a pause, and log what they do and see.
+//! People who talk without a pause, in pairs and in groups that some of them leave and join, and who log what they do and see.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod churn;
+mod people;
+mod read;
+mod talk;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_schemas::message::{self, Entry, Recipient};
-use broker_schemas::{Conversation, Outcome, Seq, UserId};
-use natter_client::{Address, CallError, Chat, Update, Updates};
-use tokio::sync::Semaphore;
+use broker_schemas::message::Entry;
+use broker_schemas::{Conversation, Method, Outcome, UserId};
+use natter_client::{Address, CallError, Chat};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use uuid::Uuid;
+use tokio::time::{Instant, sleep};
 
 use crate::history::{Event, Mark, Operation, Recorder, Step, hash};
-use crate::{Person, Random, befriend};
+use people::{Group, People};
 
-/// How long a send goes on trying.
-const SEND_LIMIT: Duration = Duration::from_secs(8);
-/// How many sends of one client may be under way; past it, it waits.
-const IN_FLIGHT: usize = 64;
 /// How long everybody may take to see everything, once nobody sends.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How the reason begins with which a send was refused for good.
+/// How the reason begins with which something was refused for good.
 pub const REJECTED: &str = "rejected: ";
-const PAGE: u32 = message::PAGE_MAX;
+/// How often a client asks for what it missed, though nothing hints at anything (5 min by default): often enough that a push
+/// that was lost shows as late, and not as a message that is lost.
+const SYNC_EVERY: Duration = Duration::from_secs(20);
 
 /// What kind of load.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Two for each conversation.
+    /// How many people. Half of them talk in pairs, all of them in groups: as many groups as pairs, each person in two.
     pub clients: usize,
     /// Sends of all of them together.
     pub per_second: f64,
-    /// Makes the times, the texts and the names of messages.
+    /// How often somebody leaves a group or is put out, joins or is taken in.
+    pub moves_per_second: f64,
+    /// Which part of what was sent is edited, recalled or reacted to afterwards.
+    pub edited: f64,
+    /// Makes the times, the texts and the names of messages, who moves, and what is edited.
     pub seed: u64,
-    /// Each send is one call, so that a failed one shows; otherwise it is tried again until it is answered.
+    /// Each operation is one call, so that a failed one shows; otherwise it is tried again until it is answered.
     pub once: bool,
     /// Where each connects; one after the other takes the next.
     pub addresses: Vec<Address>,
 }
 
+/// Members of each group.
+pub const GROUP: usize = 8;
+
 impl Load {
-    /// 40 clients, 20 conversations, 200 sends per second.
+    /// 40 clients, 10 pairs, 10 groups of 8, 200 sends per second.
     #[must_use]
     pub fn standard(seed: u64, addresses: Vec<Address>) -> Self {
-        Self { clients: 40, per_second: 200.0, seed, once: false, addresses }
+        Self {
+            clients: 40,
+            per_second: 200.0,
+            moves_per_second: 4.0,
+            edited: 0.02,
+            seed,
+            once: false,
+            addresses,
+        }
     }
 
-    /// Makes the accounts and the friendships, and lets everybody talk.
+    /// Makes the accounts, the friendships and the groups, and lets everybody talk.
+    ///
+    /// # Panics
+    /// When nothing is broken, and the platform does not do what it is asked for all the same.
     pub async fn start(self) -> Running {
         let recorder = Recorder::default();
-        let mut people = Vec::new();
-        for number in 0..self.clients {
-            let address = &self.addresses[number % self.addresses.len()];
-            people.push(Person::register(address, &format!("load{number}")).await);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (mut workers, mut watchers) = (JoinSet::new(), JoinSet::new());
+        let people = people::gather(&self, &recorder, &mut watchers).await;
+        for client in &people.clients {
+            workers.spawn(talk::talk(client.clone(), self.clone(), recorder.clone(), Arc::clone(&stop)));
         }
-        for pair in people.chunks_exact_mut(2) {
-            let [a, b] = pair else { unreachable!() };
-            befriend(a, b).await;
+        for group in &people.groups {
+            workers.spawn(churn::churn(Arc::clone(group), self.clone(), recorder.clone(), Arc::clone(&stop)));
         }
-        let mut running = Running {
-            recorder: recorder.clone(),
-            stop: Arc::default(),
-            talkers: JoinSet::new(),
-            readers: JoinSet::new(),
-            seen: Arc::new((0..self.clients).map(|_| AtomicU64::new(0)).collect()),
-            clients: Vec::new(),
-        };
-        let users: Vec<UserId> = people.iter().map(|person| person.user).collect();
-        for (index, person) in people.into_iter().enumerate() {
-            let peer = users[index ^ 1];
-            let device = u32::try_from(index).unwrap();
-            let conversation = Conversation::direct(person.user, peer).unwrap();
-            let own = |operation| Event::new(operation, Step::Ok, person.user.get(), device);
-            recorder.event(Event { step: Step::Invoke, ..own(Operation::Join).within(conversation) });
-            recorder.event(own(Operation::Join).within(conversation));
-            recorder.event(own(Operation::Resume));
-            let client = Client { chat: person.chat, user: person.user, peer, device, conversation };
-            let (seen, record) = (Arc::clone(&running.seen), recorder.clone());
-            running.readers.spawn(read(client.clone(), person.updates, record, seen));
-            running.clients.push(client);
-        }
-        for client in &running.clients {
-            let random = Random::new(self.seed ^ u64::from(client.device) << 32);
-            let stop = Arc::clone(&running.stop);
-            running.talkers.spawn(talk(client.clone(), random, self.clone(), recorder.clone(), stop));
-        }
-        running
+        Running { recorder, stop, workers, watchers, people }
     }
 }
 
@@ -96,24 +89,40 @@ impl Load {
 struct Client {
     chat: Chat,
     user: UserId,
-    peer: UserId,
     device: u32,
-    conversation: Conversation,
+    peer: Option<(UserId, Conversation)>,
+    /// Each group, and the place among its members.
+    groups: Vec<(Arc<Group>, usize)>,
+    shown: Arc<Mutex<Shown>>,
 }
+
+/// What a device shows: of each conversation, the last place.
+type Shown = HashMap<Conversation, u64>;
 
 impl Client {
     fn event(&self, operation: Operation, step: Step) -> Event {
         Event::new(operation, step, self.user.get(), self.device)
     }
 
+    /// A message, as the client sees it.
     fn sight(&self, operation: Operation, entry: &Entry) -> Event {
+        let recalled = entry.recalled_by.map(UserId::get);
+        let reactions: Vec<_> =
+            entry.reactions.iter().map(|reaction| (&reaction.reaction, reaction.count)).collect();
         Event {
-            client_id: Some(entry.client_id),
+            client_id: entry.client_id,
+            notice: entry.notice.as_ref().map(people::words),
             seq: Some(entry.seq.get()),
-            body: Some(hash(&entry.text)),
+            body: entry.notice.is_none().then(|| hash(&entry.text)),
             from: Some(entry.from.get()),
+            revision: Some(entry.revision),
+            state: Some(hash(&format!("{recalled:?} {reactions:?}"))),
             ..self.event(operation, Step::Ok).within(entry.conversation)
         }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,11 +131,9 @@ impl Client {
 pub struct Running {
     recorder: Recorder,
     stop: Arc<AtomicBool>,
-    talkers: JoinSet<()>,
-    readers: JoinSet<()>,
-    /// By device, the last place that it showed.
-    seen: Arc<Vec<AtomicU64>>,
-    clients: Vec<Client>,
+    workers: JoinSet<()>,
+    watchers: JoinSet<()>,
+    people: People,
 }
 
 impl Running {
@@ -136,35 +143,43 @@ impl Running {
         &self.recorder
     }
 
-    /// Stops sending, waits until everybody has seen everything (30 s at most), and reads every user's history.
+    /// Stops sending and moving, waits until everybody has seen everything (30 s at most), and reads every user's histories.
     pub async fn finish(mut self) -> Recorder {
         self.stop.store(true, Ordering::Relaxed);
-        while self.talkers.join_next().await.is_some() {}
+        while self.workers.join_next().await.is_some() {}
         self.drain().await;
         self.recorder.mark(Mark::Drained, "");
         let mut reads = JoinSet::new();
-        for client in &self.clients {
-            reads.spawn(read_all(client.clone(), self.recorder.clone()));
+        for client in &self.people.clients {
+            let conversations = client.conversations();
+            let (client, recorder) = (client.clone(), self.recorder.clone());
+            reads.spawn(async move {
+                for conversation in conversations {
+                    read::read_all(&client, conversation, &recorder).await;
+                }
+            });
         }
         reads.join_all().await;
-        self.readers.shutdown().await;
+        self.watchers.shutdown().await;
         self.recorder
     }
 
     async fn drain(&self) {
-        let mut last: BTreeMap<String, u64> = BTreeMap::new();
-        for line in self.recorder.lines() {
-            if let crate::history::Line::Event(Event { conversation, seq: Some(seq), .. }) = line {
-                let known = last.entry(conversation).or_default();
-                *known = seq.max(*known);
-            }
-        }
-        let deadline = Instant::now() + DRAIN;
+        let last = self.recorder.last_places();
         let behind = |client: &Client| {
-            let seen = self.seen[client.device as usize].load(Ordering::Relaxed);
-            last.get(&client.conversation.to_string()).is_some_and(|last| seen < *last)
+            let shown = client.shown();
+            let lacks = |conversation: &Conversation| {
+                last.get(&conversation.to_string())
+                    .is_some_and(|last| shown.get(conversation).is_none_or(|shown| shown < last))
+            };
+            client.peer.iter().any(|(_, conversation)| lacks(conversation))
+                || client
+                    .groups
+                    .iter()
+                    .any(|(group, place)| group.members[*place].is_inside() && lacks(&group.conversation))
         };
-        while Instant::now() < deadline && self.clients.iter().any(behind) {
+        let deadline = Instant::now() + DRAIN;
+        while Instant::now() < deadline && self.people.clients.iter().any(behind) {
             sleep(Duration::from_millis(50)).await;
         }
         // What comes now comes uncalled for: a repeat, or a message of an unknown send.
@@ -172,108 +187,64 @@ impl Running {
     }
 }
 
-/// Sends at a steady rate, whatever becomes of the sends.
-async fn talk(client: Client, mut random: Random, load: Load, recorder: Recorder, stop: Arc<AtomicBool>) {
-    #[allow(clippy::cast_precision_loss, reason = "a few thousand clients at most")]
-    let period = Duration::from_secs_f64(load.clients as f64 / load.per_second);
-    sleep(period.mul_f64(f64::from(u32::try_from(random.below(1_000)).unwrap()) / 1_000.0)).await;
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (mut sends, room) = (JoinSet::new(), Arc::new(Semaphore::new(IN_FLIGHT)));
-    let mut number = 0;
-    while !stop.load(Ordering::Relaxed) {
-        ticks.tick().await;
-        while sends.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        number += 1;
-        let client_id = random.uuid();
-        let padding = ".".repeat(usize::try_from(random.below(200)).unwrap());
-        let text = format!("{} {number} {padding}", client.user);
-        let (client, recorder) = (client.clone(), recorder.clone());
-        sends.spawn(async move {
-            send(&client, client_id, &text, load.once, &recorder).await;
-            drop(place);
-        });
-    }
-    while sends.join_next().await.is_some() {}
+/// What came of an operation that was tried until it was answered.
+enum Settled<T> {
+    Done(T),
+    /// Refused for good.
+    Refused(CallError),
+    /// It did not happen.
+    NotDone(CallError),
+    /// Nobody knows.
+    Unknown(CallError),
 }
 
-async fn send(client: &Client, client_id: Uuid, text: &str, once: bool, recorder: &Recorder) {
-    let event = |step| {
-        let event = client.event(Operation::Send, step).within(client.conversation);
-        Event { client_id: Some(client_id), ..event }
-    };
-    recorder.event(Event { body: Some(hash(text)), ..event(Step::Invoke) });
-    let to = Recipient::User(client.peer);
-    let sent = if once {
-        let request = message::Send { to, client_id, text: text.try_into().unwrap() };
-        client.chat.call(&request).await
-    } else {
-        client.chat.send(to, client_id, text, SEND_LIMIT).await
-    };
-    recorder.event(match sent {
-        Ok(sent) => Event { seq: Some(sent.seq.get()), ..event(Step::Ok) },
-        Err(error) => {
-            let step = if error.outcome() == Outcome::Unknown { Step::Info } else { Step::Fail };
-            let why = if error.outcome() == Outcome::Rejected {
-                format!("{REJECTED}{error}")
-            } else {
-                error.to_string()
-            };
-            Event { why, ..event(step) }
+impl<T> Settled<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Settled<U> {
+        match self {
+            Self::Done(done) => Settled::Done(change(done)),
+            Self::Refused(error) => Settled::Refused(error),
+            Self::NotDone(error) => Settled::NotDone(error),
+            Self::Unknown(error) => Settled::Unknown(error),
         }
-    });
-}
+    }
 
-/// Logs everything that the client learns.
-async fn read(client: Client, mut updates: Updates, recorder: Recorder, seen: Arc<Vec<AtomicU64>>) {
-    while let Some(update) = updates.next().await {
-        match update {
-            Update::Message(entry) => {
-                recorder.event(client.sight(Operation::Deliver, &entry));
-                seen[client.device as usize].fetch_max(entry.seq.get(), Ordering::Relaxed);
-            }
-            Update::Online(_) => recorder.event(client.event(Operation::Resume, Step::Ok)),
-            Update::Offline { reason, .. } => {
-                let event = client.event(Operation::Resume, Step::Info);
-                recorder.event(Event { why: reason.to_string(), ..event });
-            }
-            Update::Over(reason) => {
-                let event = client.event(Operation::Resume, Step::Fail);
-                recorder.event(Event { why: reason.to_string(), ..event });
-            }
-            Update::Event(_) => {}
+    /// How this ends the operation that began with `event`.
+    fn log(&self, event: Event) -> Event {
+        match self {
+            Self::Done(_) => Event { step: Step::Ok, ..event },
+            Self::Refused(error) => Event { step: Step::Fail, why: format!("{REJECTED}{error}"), ..event },
+            Self::NotDone(error) => Event { step: Step::Fail, why: error.to_string(), ..event },
+            Self::Unknown(error) => Event { step: Step::Info, why: error.to_string(), ..event },
         }
     }
 }
 
-/// Reads the whole history, from its end, and logs it from its beginning.
-async fn read_all(client: Client, recorder: Recorder) {
-    let event = |step| client.event(Operation::Sync, step).within(client.conversation);
-    recorder.event(event(Step::Invoke));
-    let deadline = Instant::now() + DRAIN;
-    let mut pages: Vec<Vec<Entry>> = Vec::new();
-    let mut before = None;
+/// Calls until there is an answer, or `limit` has passed; once, if that is asked for. A refusal of a repeat says nothing of
+/// what became of an earlier try.
+async fn settle<R: Method>(chat: &Chat, request: &R, limit: Duration, once: bool) -> Settled<R::Reply> {
+    let deadline = Instant::now() + limit;
+    let mut unknown = false;
     loop {
-        match client.chat.history(client.conversation, before, PAGE).await {
-            Ok(page) if page.is_empty() => break,
-            Ok(page) => {
-                before = page.first().map(|entry| entry.seq);
-                pages.push(page);
-                if before == Seq::new(1).ok() {
-                    break;
-                }
+        let error = match chat.call(request).await {
+            Ok(reply) => return Settled::Done(reply),
+            Err(error) => error,
+        };
+        let settled = match error.outcome() {
+            Outcome::Rejected if error.retry_after().is_none() => true,
+            Outcome::Unknown => {
+                unknown = true;
+                false
             }
-            Err(error) if Instant::now() < deadline => retry(&error).await,
-            Err(error) => return recorder.event(Event { why: error.to_string(), ..event(Step::Info) }),
+            _ => false,
+        };
+        let wait = error.retry_after().unwrap_or(Duration::from_millis(200));
+        if settled || once || Instant::now() + wait >= deadline {
+            return match error.outcome() {
+                _ if unknown => Settled::Unknown(error),
+                Outcome::Rejected => Settled::Refused(error),
+                Outcome::NotExecuted | Outcome::Unknown => Settled::NotDone(error),
+            };
         }
+        sleep(wait).await;
     }
-    for entry in pages.iter().rev().flatten() {
-        recorder.event(client.sight(Operation::Sync, entry));
-    }
-    recorder.event(event(Step::Ok));
-}
-
-async fn retry(error: &CallError) {
-    sleep(error.retry_after().unwrap_or(Duration::from_millis(200))).await;
 }

@@ -30,6 +30,11 @@ pub struct Person {
 impl Person {
     /// Makes an account and signs in.
     pub async fn register(address: &Address, name: &str) -> Self {
+        Self::register_with(address, name, ChatOptions::default()).await
+    }
+
+    /// The same, with a client that behaves otherwise.
+    pub async fn register_with(address: &Address, name: &str, options: ChatOptions) -> Self {
         let (client, _events) = Client::connect(address).await.unwrap();
         let register = user::Register {
             name: name.try_into().unwrap(),
@@ -37,13 +42,17 @@ impl Person {
             display_name: None,
         };
         client.call(&register).await.unwrap();
-        Self::sign_in(address, name).await
+        Self::sign_in_with(address, name, options).await
     }
 
     /// Signs in to an account that [`Person::register`] made.
     pub async fn sign_in(address: &Address, name: &str) -> Self {
+        Self::sign_in_with(address, name, ChatOptions::default()).await
+    }
+
+    async fn sign_in_with(address: &Address, name: &str, options: ChatOptions) -> Self {
         let login = Self::login(name);
-        let (chat, mut updates) = Chat::sign_in(address, &login, ChatOptions::default()).await.unwrap();
+        let (chat, mut updates) = Chat::sign_in(address, &login, options).await.unwrap();
         let Some(Update::Online(session)) = timeout(PATIENCE, updates.next()).await.unwrap() else {
             panic!("signed in, and then not online");
         };

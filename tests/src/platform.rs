@@ -139,6 +139,18 @@ impl Platform {
         self.wraps.insert(part, command.iter().map(ToString::to_string).collect());
     }
 
+    /// From its next start on, `part` runs in a network namespace, from within which this machine's loopback is at the address
+    /// `outside`.
+    pub fn wrap_in_namespace(&mut self, part: &'static str, namespace: &str, outside: &str) {
+        let from_within = |url: &str| url.replace("127.0.0.1", outside).replace("localhost", outside);
+        let script = format!(
+            "exec \"$0\" \"$@\" --set 'bus.url={}' --set 'database.url={}'",
+            from_within(&self.bus_url),
+            from_within(&self.database)
+        );
+        self.wrap(part, &["ip", "netns", "exec", namespace, "bash", "-c", &script]);
+    }
+
     /// Parts that ended though nobody made them.
     pub fn died(&mut self) -> Vec<&'static str> {
         let processes = self.processes.iter_mut();
@@ -155,6 +167,20 @@ impl Platform {
     /// Stops a part as an operator would, and waits for its end.
     pub async fn stop(&mut self, part: &'static str) {
         stop(self.processes.remove(part).unwrap(), part).await;
+    }
+
+    /// Waits until a part ends by itself; how.
+    ///
+    /// # Errors
+    /// When it goes on for all of `limit`.
+    pub async fn ended(
+        &mut self,
+        part: &'static str,
+        limit: Duration,
+    ) -> Result<std::process::ExitStatus, tokio::time::error::Elapsed> {
+        let status = timeout(limit, self.processes.get_mut(part).unwrap().wait()).await?.unwrap();
+        self.processes.remove(part);
+        Ok(status)
     }
 
     /// Ends a part without a warning.
@@ -260,10 +286,10 @@ impl Platform {
     /// What each process of the platform has used so far, the bus included.
     #[must_use]
     pub fn usage(&self) -> BTreeMap<&'static str, Usage> {
-        let mut usage: BTreeMap<_, _> =
-            self.processes.iter().map(|(part, process)| (*part, Usage::of(process.id().unwrap()))).collect();
-        usage.insert("nats-server", Usage::of(self.bus_pid()));
-        usage
+        let pids = self.processes.iter().filter_map(|(part, process)| Some((*part, process.id()?)));
+        // One that just ended has used nothing.
+        let bus = self.bus_pid_now().map(|pid| ("nats-server", pid));
+        pids.chain(bus).filter_map(|(part, pid)| Some((part, Usage::of(pid)?))).collect()
     }
 
     /// Ends the NATS server without a warning; whoever started it starts another one.
@@ -274,8 +300,13 @@ impl Platform {
     /// The process id of the NATS server.
     #[must_use]
     pub fn bus_pid(&self) -> u32 {
-        let pid = std::fs::read_to_string(self.bus_directory().join("nats-server.pid")).unwrap();
-        pid.trim().parse().unwrap()
+        self.bus_pid_now().unwrap()
+    }
+
+    /// None while it is started again.
+    fn bus_pid_now(&self) -> Option<u32> {
+        let pid = std::fs::read_to_string(self.bus_directory().join("nats-server.pid")).ok()?;
+        pid.trim().parse().ok()
     }
 
     fn log(&self, part: &str) -> PathBuf {
@@ -373,6 +404,8 @@ impl Drop for Platform {
 /// What a process has used so far, as Linux counts it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
+    /// Which process.
+    pub pid: u32,
     /// Processor time, in seconds.
     pub cpu: f64,
     /// Memory that is resident, in bytes.
@@ -382,18 +415,19 @@ pub struct Usage {
 }
 
 impl Usage {
-    fn of(pid: u32) -> Self {
+    fn of(pid: u32) -> Option<Self> {
         /// Linux counts in these, whatever the machine (`USER_HZ`).
         const TICKS_PER_SECOND: f64 = 100.0;
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name, which may hold anything, ends at the last parenthesis; utime and stime are fields 14 and 15.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        // A process that has ended, and that nobody waited for yet, has no memory.
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
-        Self { cpu: ticks / TICKS_PER_SECOND, resident: kib * 1024, descriptors }
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64;
+        Some(Self { pid, cpu: ticks / TICKS_PER_SECOND, resident: kib * 1024, descriptors })
     }
 }
 

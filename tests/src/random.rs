@@ -39,6 +39,11 @@ impl Random {
         self.below(times) == 0
     }
 
+    /// True with this probability.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        f64::from(u32::try_from(self.below(1 << 20)).unwrap()) < probability * f64::from(1 << 20)
+    }
+
     /// A name for a message.
     pub fn uuid(&mut self) -> uuid::Uuid {
         uuid::Uuid::from_u64_pair(self.next(), self.next())

@@ -33,9 +33,10 @@ pub(super) struct Namespace {
 impl Namespace {
     pub(super) fn new() -> Result<Self, Skip> {
         need("command -v ip nft sysctl")?;
-        // Two runs at a time don't meet.
-        let subnet = std::process::id() % 200 + 20;
-        let (name, link) = (format!("natter{subnet}"), format!("nat{subnet}"));
+        // Two runs at a time don't meet, and tests/tools/faults.sh finds what a run that was killed left.
+        let process = std::process::id();
+        let subnet = process % 200 + 20;
+        let (name, link) = (format!("natter{process}"), format!("nat{process}"));
         let namespace = Self { name, link, subnet };
         let Self { name, link, .. } = &namespace;
         need(&format!(

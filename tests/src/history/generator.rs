@@ -35,11 +35,21 @@ enum What {
 
 #[derive(Clone)]
 enum Task {
-    Send { client_id: Uuid, body: u64 },
+    Send {
+        client_id: Uuid,
+        body: u64,
+    },
     /// `whom` comes or goes, by itself or by `by`.
-    Move { operation: Operation, whom: u64, by: Option<u64> },
+    Move {
+        operation: Operation,
+        whom: u64,
+        by: Option<u64>,
+    },
     /// The message at `seq` gets another body, or a reaction.
-    Edit { seq: u64, body: Option<u64> },
+    Edit {
+        seq: u64,
+        body: Option<u64>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -248,7 +258,8 @@ impl Model {
         let at = *self.random.pick(&pending);
         let Open { user, ref task, .. } = conversation.open[at];
         let task = task.clone();
-        conversation.open[at].state = if refused { State::Refused } else { perform(conversation, user, &task) };
+        conversation.open[at].state =
+            if refused { State::Refused } else { perform(conversation, user, &task) };
     }
 
     fn answer(&mut self, index: usize) {
@@ -329,7 +340,8 @@ impl Model {
         self.forget(index, member, device);
         let conversation = &mut self.conversations[index];
         let Member { user, inside, revisions, .. } = &mut conversation.members[member];
-        let behind = |(seq, revision): &(&u64, &mut u64)| conversation.entries[place(**seq)].revision > **revision;
+        let behind =
+            |(seq, revision): &(&u64, &mut u64)| conversation.entries[place(**seq)].revision > **revision;
         let Some((&seq, revision)) = revisions[device].iter_mut().find(behind).filter(|_| *inside) else {
             return false;
         };
@@ -401,7 +413,9 @@ fn perform(conversation: &mut Conversation, user: u64, task: &Task) -> State {
     let closed = conversation.blocked || !conversation.member(user).inside;
     match *task {
         Task::Send { .. } | Task::Edit { .. } if closed => State::Refused,
-        Task::Send { client_id, body } => State::Done(conversation.put(user, What::Message { client_id, body })),
+        Task::Send { client_id, body } => {
+            State::Done(conversation.put(user, What::Message { client_id, body }))
+        }
         Task::Move { operation, whom, .. } => {
             let seq = conversation.put(user, What::Notice(notice(task)));
             let is_whole = conversation.is_whole;
@@ -461,7 +475,8 @@ fn notice(task: &Task) -> String {
 
 /// A step of an operation.
 fn operation(task: &Task, step: Step, user: u64, conversation: &str, is_whole: bool) -> Event {
-    let event = |operation, user: u64| Event::new(operation, step, user, devices(user)[0]).within(conversation);
+    let event =
+        |operation, user: u64| Event::new(operation, step, user, devices(user)[0]).within(conversation);
     match *task {
         Task::Send { client_id, body } => Event {
             client_id: Some(client_id),
@@ -487,7 +502,9 @@ fn sight(operation: Operation, user: u64, device: u32, seq: u64, entry: &Entry, 
         ..Event::new(operation, Step::Ok, user, device).within(conversation)
     };
     match &entry.what {
-        What::Message { client_id, body } => Event { client_id: Some(*client_id), body: Some(*body), ..event },
+        What::Message { client_id, body } => {
+            Event { client_id: Some(*client_id), body: Some(*body), ..event }
+        }
         What::Notice(notice) => Event { notice: Some(notice.clone()), ..event },
     }
 }

@@ -32,6 +32,17 @@ impl Recorder {
         self.add(|at| Line::Event(Event { at, ..event }));
     }
 
+    /// A step of an operation, at its own time.
+    pub fn event_at(&self, event: Event) {
+        self.add(|_| Line::Event(event));
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// A moment, now.
     pub fn mark(&self, mark: Mark, what: impl Into<String>) {
         let what = what.into();
@@ -46,7 +57,7 @@ impl Recorder {
     /// The time is taken with the lock held, so that times never go back.
     fn add(&self, line: impl FnOnce(Micros) -> Line) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let at = self.now();
         lines.push(line(at));
     }
 

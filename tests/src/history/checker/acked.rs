@@ -67,7 +67,13 @@ impl<'a> Judge<'a> {
     }
 
     /// Who stays in the conversation for good, and has a device that was there, and doesn't have the message.
-    fn missing_in_views(&self, seen: &Seen<'_>, message: &Message<'_>, client_id: Uuid, seq: u64) -> BTreeSet<u64> {
+    fn missing_in_views(
+        &self,
+        seen: &Seen<'_>,
+        message: &Message<'_>,
+        client_id: Uuid,
+        seq: u64,
+    ) -> BTreeSet<u64> {
         let mut missing = BTreeSet::new();
         for user in self.record.members(message.conversation) {
             let stays = self.record.stays(message.conversation, user);

@@ -1,6 +1,7 @@
 //! I10, and what a history amounts to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use super::super::{Line, Mark, Operation, Step};
@@ -10,8 +11,8 @@ use super::{Invariant, Micros, Violation};
 /// What a run has to keep ([`Invariant::I10`]); what is absent is not judged.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bounds {
-    /// From each heal until everyone could send again and has what was acked before; and from an ack after it until
-    /// everyone has the message.
+    /// From each heal until everyone could send again and has what was acked before, and who was joining or leaving has
+    /// done so; and from an ack after it until everyone has the message.
     pub recovery: Option<Duration>,
     /// Resident memory of each process, in bytes.
     pub resident: Option<u64>,
@@ -53,6 +54,21 @@ pub struct Level {
     pub files_grown: f64,
 }
 
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, looked_at, mean, per_minute, grown, files_grown } = self;
+        let mebi = |bytes: f64| bytes / f64::from(1 << 20);
+        write!(
+            f,
+            "{process}: {:.1} MiB in the mean of {} s, {:+.0} KiB per minute, {:+.1} MiB and {files_grown:+.0} files in all",
+            mebi(*mean),
+            looked_at.as_secs(),
+            per_minute / 1024.0,
+            mebi(*grown)
+        )
+    }
+}
+
 /// What a history amounts to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -78,6 +94,8 @@ pub struct Figures {
     pub first_success: Option<Duration>,
     /// The longest time from an ack, or from the heal if that was later, until a device had the message.
     pub last_delivery: Option<Duration>,
+    /// The longest time until a change of who is in a group was acked, from its beginning, or from the heal if that was later.
+    pub last_move: Option<Duration>,
     /// The most memory of any process, in bytes.
     pub resident: u64,
     /// The most open files of any process.
@@ -101,7 +119,9 @@ pub(super) fn figures(record: &Record<'_>, lines: &[Line]) -> Figures {
                 (Operation::Send, Step::Fail) => figures.failed += 1,
                 (Operation::Send, Step::Info) => figures.unknown += 1,
                 (Operation::Deliver, _) => figures.delivered += 1,
-                (Operation::Join | Operation::Leave, Step::Ok) if event.notice.is_some() => figures.moved += 1,
+                (Operation::Join | Operation::Leave, Step::Ok) if event.notice.is_some() => {
+                    figures.moved += 1
+                }
                 (Operation::Edit, Step::Ok) => figures.edited += 1,
                 (Operation::Resume, Step::Info) => figures.disconnects += 1,
                 (Operation::Resume, Step::Fail) => figures.sessions_lost += 1,
@@ -114,7 +134,8 @@ pub(super) fn figures(record: &Record<'_>, lines: &[Line]) -> Figures {
     {
         figures.first_success = heals.iter().map(|heal| first_success(record, *heal, end)).max();
         figures.last_delivery = Some(last_delivery(record, fault, &heals));
-        figures.recovery = figures.first_success.max(figures.last_delivery);
+        figures.last_move = Some(last_move(record, fault, &heals));
+        figures.recovery = figures.first_success.max(figures.last_delivery).max(figures.last_move);
     }
     figures
 }
@@ -153,6 +174,18 @@ fn last_delivery(record: &Record<'_>, fault: Micros, heals: &[Micros]) -> Durati
                 let due = acked.max(*healed).max(joined.unwrap_or_default());
                 longest = longest.max(sight.at.saturating_sub(due));
             }
+        }
+    }
+    Duration::from_micros(longest)
+}
+
+/// The longest time until a move was acked, from its beginning, or from the heal that followed its fault, if that was later.
+fn last_move(record: &Record<'_>, fault: Micros, heals: &[Micros]) -> Duration {
+    let mut longest = 0;
+    for change in record.moves.iter().filter(|change| change.acked.is_some_and(|acked| acked >= fault)) {
+        let acked = change.acked.unwrap_or_default();
+        if let Some(healed) = heals.iter().rfind(|heal| **heal <= acked) {
+            longest = longest.max(acked.saturating_sub(change.invoked.max(*healed)));
         }
     }
     Duration::from_micros(longest)
@@ -254,7 +287,9 @@ pub(super) fn breaches(figures: &Figures, levels: &[Level], bounds: &Bounds) -> 
                 ));
             }
             if *files_grown > float(growth.descriptors) {
-                name(format!("{process} opened {files_grown:.0} files more in {looked_at:.0?} than it closed"));
+                name(format!(
+                    "{process} opened {files_grown:.0} files more in {looked_at:.0?} than it closed"
+                ));
             }
         }
     }

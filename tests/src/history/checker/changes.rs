@@ -19,9 +19,11 @@ impl<'a> Judge<'a> {
         // Only messages that somebody meant to change, or that say that they were changed.
         let mut last: BTreeMap<(&'a str, u64), BTreeMap<State, BTreeSet<u64>>> = BTreeMap::new();
         let drained = self.record.drained.unwrap_or(Micros::MAX);
-        let ended = self.record.readings.iter().filter(|reading| {
-            reading.invoked >= drained && reading.complete().is_some()
-        });
+        let ended = self
+            .record
+            .readings
+            .iter()
+            .filter(|reading| reading.invoked >= drained && reading.complete().is_some());
         for reading in ended {
             for sight in &reading.sights {
                 let place = (reading.conversation, sight.seq);
@@ -55,7 +57,8 @@ impl<'a> Judge<'a> {
         let mut behind = BTreeSet::new();
         for user in self.record.members(conversation) {
             let stays = self.record.stays(conversation, user);
-            let there = stays.iter().any(|stay| stay.surely_until.is_none() && stay.surely_follows(seq, None));
+            let there =
+                stays.iter().any(|stay| stay.surely_until.is_none() && stay.surely_follows(seq, None));
             let alone = matches!(stays, [stay] if stay.surely_until.is_none());
             if !there && !alone {
                 continue;

@@ -23,11 +23,9 @@ impl<'a> Judge<'a> {
                         && closure.lifted.is_none_or(|lifted| acked < lifted)
                 })
             });
-            let inside = self
-                .record
-                .stays(message.conversation, message.user)
-                .iter()
-                .any(|stay| stay.may_overlap(message.invoked, acked) && stay.left_at.is_none_or(|left| seq <= left));
+            let inside = self.record.stays(message.conversation, message.user).iter().any(|stay| {
+                stay.may_overlap(message.invoked, acked) && stay.left_at.is_none_or(|left| seq <= left)
+            });
             let which = (Some(seq), Some(*client_id));
             if closed {
                 let members: Vec<u64> = self.record.members(message.conversation).collect();

@@ -58,7 +58,8 @@ fn tie_kind<'a>(
         }
     }
     if let Some((extra, _)) = found.iter().nth(possible.len()) {
-        let what = format!("\"{notice}\" stands there {} times, and was done {}", found.len(), possible.len());
+        let what =
+            format!("\"{notice}\" stands there {} times, and was done {}", found.len(), possible.len());
         name(Invariant::I2, Some(*extra), what);
     }
     // Only who read the conversation afterwards can miss a notice altogether.
@@ -103,4 +104,5 @@ fn tie_kind<'a>(
             }
         }
     }
+    record.moves.extend(changes.into_iter().filter(|change| change.stay.is_some()));
 }

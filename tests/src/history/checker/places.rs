@@ -14,7 +14,13 @@ impl<'a> Judge<'a> {
     pub(super) fn bodies_and_places(&mut self) {
         for event in &self.record.reused {
             let which = (None, event.client_id);
-            self.name(Invariant::I3, &event.conversation, which, [event.user], "the client used a name twice");
+            self.name(
+                Invariant::I3,
+                &event.conversation,
+                which,
+                [event.user],
+                "the client used a name twice",
+            );
         }
         let mut places: HashMap<Uuid, BTreeMap<u64, Users>> = HashMap::new();
         let mut holders: HashMap<(&str, u64), BTreeMap<Uuid, Users>> = HashMap::new();

@@ -107,6 +107,8 @@ pub(super) struct Record<'a> {
     pub(super) acks: Vec<(&'a Event, u64)>,
     /// By conversation and notice, in the order of their beginnings.
     pub(super) changes: BTreeMap<(&'a str, &'a str), Vec<Change>>,
+    /// Those of them that moved somebody, once they are tied to what stands there.
+    pub(super) moves: Vec<Change>,
     /// By conversation and place.
     pub(super) edits: BTreeMap<(&'a str, u64), Vec<Edit>>,
     /// What each device showed a message to have become, in order.
@@ -282,10 +284,9 @@ impl<'a> Record<'a> {
 
     /// Every sight of any message.
     pub(super) fn sights(&self) -> impl Iterator<Item = (&'a str, Sight<'a>)> {
-        let views = self
-            .views
-            .iter()
-            .flat_map(|((_, conversation, _), sights)| sights.iter().map(move |sight| (*conversation, *sight)));
+        let views = self.views.iter().flat_map(|((_, conversation, _), sights)| {
+            sights.iter().map(move |sight| (*conversation, *sight))
+        });
         let readings = self
             .readings
             .iter()

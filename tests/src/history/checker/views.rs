@@ -61,15 +61,24 @@ impl<'a> Judge<'a> {
                 let alone = stays.len() == 1;
                 let missed = stays.iter().any(|stay| {
                     // A stay without known places may have been interrupted.
-                    let whole = alone || (stay.joined_at.is_some() && stay.maybe_until.is_none())
+                    let whole = alone
+                        || (stay.joined_at.is_some() && stay.maybe_until.is_none())
                         || (stay.joined_at.is_some() && stay.left_at.is_some());
-                    let within = whole && stay.surely_from.is_some()
-                        && stay.has_place(before) && stay.has_place(behind)
+                    let within = whole
+                        && stay.surely_from.is_some()
+                        && stay.has_place(before)
+                        && stay.has_place(behind)
                         && stay.joined_at.is_none_or(|joined| joined <= before);
                     within || (stay.surely_until.is_none() && stay.surely_follows(seq, invoked))
                 });
                 if missed {
-                    self.name(Invariant::I5, conversation, (Some(seq), id), [user], format!("{whose} has a gap"));
+                    self.name(
+                        Invariant::I5,
+                        conversation,
+                        (Some(seq), id),
+                        [user],
+                        format!("{whose} has a gap"),
+                    );
                 }
             }
         }

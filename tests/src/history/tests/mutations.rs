@@ -61,9 +61,7 @@ pub(super) fn delivery(lines: &[Line], random: &mut Random) -> Option<(usize, Ev
 /// Whether this user never left the conversation, nor may have.
 fn stays(lines: &[Line], of: &Event) -> bool {
     events(lines).all(|(_, event)| {
-        event.operation != Operation::Leave
-            || event.conversation != of.conversation
-            || event.user != of.user
+        event.operation != Operation::Leave || event.conversation != of.conversation || event.user != of.user
     })
 }
 

@@ -60,7 +60,9 @@ fn joinings(lines: &[Line]) -> Vec<(usize, Event, u64)> {
 pub(super) fn leak_behind_the_leaving(lines: &mut Vec<Line>, _: &mut Random) -> Named {
     for (_, gone, place) in leavings(lines) {
         let behind = all(lines, Operation::Deliver, Step::Ok).into_iter().find(|(_, sight)| {
-            sight.conversation == gone.conversation && sight.seq == Some(place + 1) && sight.client_id.is_some()
+            sight.conversation == gone.conversation
+                && sight.seq == Some(place + 1)
+                && sight.client_id.is_some()
         });
         if let Some((at, sight)) = behind {
             let client_id = sight.client_id?;
@@ -84,12 +86,19 @@ pub(super) fn read_from_before(lines: &mut Vec<Line>, random: &mut Random) -> Na
     let (_, sight) = from_before(lines, random, Operation::Sync)?;
     let client_id = sight.client_id?;
     let end = lines.len();
-    let at = lines.iter().filter_map(|line| if let Line::Event(event) = line { Some(event.at) } else { None }).max()?;
+    let at = lines
+        .iter()
+        .filter_map(|line| if let Line::Event(event) = line { Some(event.at) } else { None })
+        .max()?;
     let sync = |step| Event { at: at + 1, ..Event::new(Operation::Sync, step, sight.user, sight.device) };
     let within = |event: Event| Line::Event(event.within(&sight.conversation));
     lines.splice(
         end..,
-        [within(sync(Step::Invoke)), Line::Event(Event { at: at + 1, ..sight.clone() }), within(sync(Step::Ok))],
+        [
+            within(sync(Step::Invoke)),
+            Line::Event(Event { at: at + 1, ..sight.clone() }),
+            within(sync(Step::Ok)),
+        ],
     );
     Some((Invariant::I8, client_id))
 }
@@ -113,7 +122,8 @@ fn from_before(lines: &[Line], random: &mut Random, operation: Operation) -> Opt
                 .find(|(_, send)| send.client_id.is_some() && send.client_id == sight.client_id);
             let Some((sent, _)) = sent else { continue };
             if sight.conversation == event.conversation && sight.seq < Some(place) && sent > left {
-                let leaked = Event { operation, user: event.user, device: event.device, at: event.at, ..sight };
+                let leaked =
+                    Event { operation, user: event.user, device: event.device, at: event.at, ..sight };
                 found.push((joined + 1, leaked));
             }
         }
@@ -140,7 +150,8 @@ pub(super) fn read_after_leaving(lines: &mut Vec<Line>, _: &mut Random) -> Named
         }
         event_mut(lines, at).step = Step::Ok;
         let client_id = sight.client_id?;
-        lines.insert(at, Line::Event(Event { at: refused.at, user: gone.user, device: gone.device, ..sight }));
+        lines
+            .insert(at, Line::Event(Event { at: refused.at, user: gone.user, device: gone.device, ..sight }));
         return Some((Invariant::I8, client_id));
     }
     None
@@ -226,7 +237,8 @@ pub(super) fn repeat_notice(lines: &mut Vec<Line>, random: &mut Random) -> Named
         .filter(|(_, event)| event.seq.is_none() && event.conversation == again.conversation)
         .collect();
     for (at, end) in ends.into_iter().rev() {
-        let extra = Event { seq: Some(next), user: end.user, device: end.device, at: end.at, ..again.clone() };
+        let extra =
+            Event { seq: Some(next), user: end.user, device: end.device, at: end.at, ..again.clone() };
         lines.insert(at, Line::Event(extra));
     }
     Some((Invariant::I2, Uuid::nil()))
@@ -244,7 +256,8 @@ pub(super) fn wrong_author(lines: &mut Vec<Line>, random: &mut Random) -> Named 
     for line in lines.iter_mut() {
         if let Line::Event(event) = line
             && event.client_id.is_none()
-            && (&event.notice, &event.conversation, event.seq) == (&wrong.notice, &wrong.conversation, wrong.seq)
+            && (&event.notice, &event.conversation, event.seq)
+                == (&wrong.notice, &wrong.conversation, wrong.seq)
             && matches!(event.operation, Operation::Deliver | Operation::Sync)
         {
             event.from = Some(999);
@@ -276,7 +289,8 @@ fn edited(lines: &[Line], random: &mut Random) -> Option<(usize, Event)> {
 
 pub(super) fn forget_an_edit_for_one(lines: &mut Vec<Line>, random: &mut Random) -> Named {
     let (at, event) = edited(lines, random)?;
-    let others = last_reads(lines).into_iter().filter(|(_, other)| other.client_id == event.client_id).count();
+    let others =
+        last_reads(lines).into_iter().filter(|(_, other)| other.client_id == event.client_id).count();
     let (_, sent) = all(lines, Operation::Send, Step::Invoke)
         .into_iter()
         .find(|(_, send)| send.client_id == event.client_id)?;
@@ -310,7 +324,8 @@ pub(super) fn forget_an_update(lines: &mut Vec<Line>, random: &mut Random) -> Na
     updates.retain(|(_, update)| {
         stays(lines, update)
             && last.iter().any(|(_, read)| {
-                (&read.conversation, read.seq, read.revision) == (&update.conversation, update.seq, update.revision)
+                (&read.conversation, read.seq, read.revision)
+                    == (&update.conversation, update.seq, update.revision)
             })
     });
     let (at, _) = pick(&updates, random)?;

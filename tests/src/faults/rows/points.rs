@@ -1,0 +1,63 @@
+//! Death at a point: a process aborts exactly there, under load, and its supervisor starts it again.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::super::scene::Scene;
+use super::super::{Done, Plan, Skip};
+use crate::Backend;
+
+/// Which part dies where. The programs know these names only if they were built with failpoints.
+const POINTS: &[(&str, &str)] = &[
+    ("message", "message.before_commit"),
+    ("message", "message.after_commit"),
+    ("message", "message.after_push"),
+    ("message", "message.group_before_commit"),
+    ("message", "message.group_after_commit"),
+    ("group", "group.recorded"),
+    ("group", "group.told"),
+];
+/// How often a sending copy passes a point before it dies there: in the middle of the load, not with its first batch.
+const SENDS: u32 = 50;
+/// How often a group is changed before; that is rarer.
+const MOVES: u32 = 3;
+/// A point that isn't reached by then is none.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(super) async fn death(backend: Backend, plan: Plan) -> Result<Done, Skip> {
+    let mut scene = Scene::start(backend, &plan, &[]).await;
+    if !scene.platform.logs().contains("built with failpoints") {
+        return Err(Skip("the programs have no failpoints: `make faults` builds them with".into()));
+    }
+    scene.calm().await;
+    // What is planted everywhere stays planted.
+    let planted = std::env::var("NATTER_FAILPOINTS").map_or(String::new(), |planted| format!("{planted},"));
+    let mut wrong = Vec::new();
+    for (part, point) in POINTS {
+        let times = if point.contains("_commit") && !point.contains("group") || point.contains("push") {
+            SENDS
+        } else {
+            MOVES
+        };
+        scene.platform.wrap(part, &["env", &format!("NATTER_FAILPOINTS={planted}{point}=abort@{times}")]);
+        scene.platform.replace(part).await;
+        scene.platform.wrap(part, &[]);
+        let ended = scene.platform.ended(part, LIMIT).await;
+        scene.fault(point);
+        scene.heal(point);
+        match ended {
+            Ok(status) if status.success() => wrong.push(format!("{part} ended by itself before {point}")),
+            Ok(_) => scene.platform.start(part).await,
+            Err(_) => {
+                wrong.push(format!("{part} did not reach {point} in {LIMIT:?}"));
+                scene.platform.replace(part).await;
+            }
+        }
+        sleep(Duration::from_secs(2)).await;
+    }
+    let mut done = scene.finish(&plan).await;
+    done.measured.push(format!("aborted at {} points", POINTS.len() - wrong.len()));
+    done.wrong.append(&mut wrong);
+    Ok(done)
+}
