@@ -7,6 +7,8 @@ export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
 
+PLANS := 100
+
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -28,6 +30,10 @@ lint: ## Check format, lints and shell scripts
 faults: nats-server ## Break everything once, under load, on both databases; ROWS="--row zombie --seed 2" for less
 	cargo build --release --workspace --bins
 	tests/tools/with-postgres.sh ./target/release/natter-faults $(ROWS)
+
+plans: nats-server ## Do random plans to the system and to its model, with seeds from the time; PLANS=500 for more
+	cargo build --workspace --bins
+	NATTER_PLANS=$(PLANS) NATTER_PLAN_SEED=$$(date +%s) tests/tools/with-postgres.sh cargo test --package natter-tests --test plans
 
 bench: nats-server ## Measure, and print what docs/FIGURES.md holds
 	cargo build --release --workspace --bins
@@ -53,4 +59,4 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data
 
-.PHONY: help run test lint faults bench modules lock nats-server nats-cli clean-data
+.PHONY: help run test lint faults plans bench modules lock nats-server nats-cli clean-data

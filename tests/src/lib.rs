@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "only tests use this")]
 
+pub mod crowd;
 pub mod device;
 pub mod faults;
 pub mod history;
 pub mod load;
+pub mod plan;
 mod person;
 mod platform;
 mod random;

@@ -250,7 +250,7 @@ on_both_databases! {
         assert_eq!(eve.call(&Join { group: closed }).await, eve.call(&never).await);
         assert_eq!(refused(eve.call(&group::GetProfile { group: closed }).await), Code::NotFound);
         eve.befriend(&bob).await;
-        assert_eq!(refused(bob.call(&Invite { group: closed, user: eve.user }).await), Code::Forbidden);
+        assert_eq!(refused(bob.call(&Invite { group: closed, user: eve.user }).await), Code::Conflict);
         let blocked = alice.call(&ListRequests { group: closed }).await.unwrap().blocked;
         assert_eq!(blocked.iter().map(|entry| entry.user).collect::<Vec<_>>(), [eve.user]);
         alice.call(&Unblock { group: closed, user: eve.user }).await.unwrap();

@@ -11,7 +11,7 @@ use broker_schemas::message::{
 };
 use broker_schemas::{Code, Conversation, List, Map, Seq, Text, message};
 use natter_tests::device::{Device, Pushed, assert_bounded, draft};
-use natter_tests::{Backend, Platform, on_both_databases};
+use natter_tests::{Platform, on_both_databases};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
