@@ -26,7 +26,7 @@ impl Handle<Edit> for Module {
     }
 }
 
-async fn apply(
+pub(crate) async fn apply(
     store: &Store,
     user: UserId,
     request: &Edit,

@@ -39,3 +39,112 @@ pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Resu
     }
     Ok(Messages { messages: page.entries, more: page.more })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{alter, code, draft, fill, group, pair, say, send, seq, stores, user};
+    use broker_schemas::group::Change;
+    use broker_schemas::message::{PAGE_BYTES, PAYLOAD_BYTES, Payload, TEXT_BYTES};
+    use broker_schemas::{Code, Conversation, Text};
+
+    /// The places on the page that user `by` gets, and whether there are more.
+    async fn get(
+        store: &Store,
+        by: u64,
+        there: Conversation,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<u64>, bool)> {
+        let (before, after) = (before.map(seq), after.map(seq));
+        let request = History { conversation: there, before, after, limit: Some(limit) };
+        let Messages { messages, more } = page(store, user(by), &request).await?;
+        Ok((messages.iter().map(|entry| entry.seq.get()).collect(), more))
+    }
+
+    #[tokio::test]
+    async fn pages_go_both_ways_and_say_whether_there_is_more() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, pair(1, 3), 3).await;
+            fill(&store, there, 10).await;
+            let get = async |before, after, limit| get(&store, 2, there, before, after, limit).await.unwrap();
+            assert_eq!(get(None, None, 3).await, (vec![8, 9, 10], true), "{}", test.name);
+            assert_eq!(get(Some(8), None, 7).await, (vec![1, 2, 3, 4, 5, 6, 7], false), "{}", test.name);
+            assert_eq!(get(Some(8), None, 6).await, (vec![2, 3, 4, 5, 6, 7], true), "{}", test.name);
+            assert_eq!(get(Some(1), None, 6).await, (vec![], false), "{}", test.name);
+            assert_eq!(get(Some(99), None, 2).await, (vec![9, 10], true), "{}", test.name);
+            assert_eq!(get(None, Some(3), 3).await, (vec![4, 5, 6], true), "{}", test.name);
+            assert_eq!(get(None, Some(7), 3).await, (vec![8, 9, 10], false), "{}", test.name);
+            assert_eq!(get(None, Some(10), 3).await, (vec![], false), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_long_messages_ends_early_and_loses_none() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            store.set_gate(there, true, 1).await.unwrap();
+            let long = "x".repeat(TEXT_BYTES);
+            for n in 0..9 {
+                let mut draft = draft(there, 1, &long);
+                let kind = Text::new("app/x").unwrap();
+                let data = Text::new("y".repeat(PAYLOAD_BYTES)).unwrap();
+                draft.content.payload = (n % 3 == 0).then_some(Payload { kind, data });
+                send(&store, &draft).await;
+            }
+            let (mut back, mut before, mut more) = (Vec::new(), None, true);
+            while more {
+                let page;
+                (page, more) = get(&store, 1, there, before, None, 200).await.unwrap();
+                assert!(page.len() <= PAGE_BYTES / TEXT_BYTES);
+                before = page.first().copied();
+                back.splice(0..0, page);
+            }
+            let (mut forward, mut more) = (vec![1], true);
+            while more {
+                let page;
+                (page, more) = get(&store, 1, there, None, forward.last().copied(), 200).await.unwrap();
+                forward.extend(page);
+            }
+            assert_eq!(back, (1..=9).collect::<Vec<_>>(), "{}", test.name);
+            assert_eq!(forward, back, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_members_read_and_only_from_their_joining_on() {
+        for (store, test) in stores().await {
+            let there = group(&store, 9, &[1, 2]).await;
+            say(&store, there, 1, "before").await;
+            alter(&store, 9, 2, 3, Change::Joined { user: user(3) }).await;
+            say(&store, there, 1, "after").await;
+            let all = async |by| get(&store, by, there, None, None, 9).await;
+            assert_eq!(all(2).await.unwrap(), (vec![1, 2, 3, 4], false), "{}", test.name);
+            assert_eq!(all(3).await.unwrap(), (vec![3, 4], false), "{}", test.name);
+            let from_start = get(&store, 3, there, None, Some(1), 9).await.unwrap();
+            assert_eq!(from_start, (vec![3, 4], false), "{}", test.name);
+            let earlier = get(&store, 3, there, Some(3), None, 9).await.unwrap();
+            assert_eq!(earlier, (vec![], false), "{}", test.name);
+            assert_eq!(code(all(4).await), Code::NotFound, "{}", test.name);
+            alter(&store, 9, 3, 1, Change::Kicked { user: user(2) }).await;
+            assert_eq!(code(all(2).await), Code::NotFound, "{}", test.name);
+            alter(&store, 9, 4, 1, Change::Dissolved {}).await;
+            assert_eq!(all(3).await.unwrap().0, [3, 4, 5, 6], "{}: still readable", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_said_stays_readable_after_a_friendship() {
+        for (store, test) in stores().await {
+            fill(&store, pair(1, 2), 2).await;
+            store.set_gate(pair(1, 2), false, 2).await.unwrap();
+            let page = get(&store, 2, pair(1, 2), None, None, 9).await.unwrap();
+            assert_eq!(page, (vec![1, 2], false), "{}", test.name);
+            assert_eq!(code(get(&store, 3, pair(1, 2), None, None, 9).await), Code::NotFound);
+            assert_eq!(code(get(&store, 2, pair(1, 2), Some(1), Some(1), 9).await), Code::Invalid);
+            assert_eq!(code(get(&store, 2, pair(1, 2), None, None, 0).await), Code::Invalid);
+        }
+    }
+}

@@ -2,24 +2,21 @@
 
 use broker_schemas::message::{Read, ReadEvent};
 use broker_schemas::subject::Audience;
-use broker_schemas::{Conversation, Done, Error, SignedIn};
+use broker_schemas::{Conversation, Done, Error, Seq, SignedIn};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
-use crate::access::no_such_conversation;
+use crate::access::{Seat, no_such_conversation};
 use crate::cursors::{Cursor, Outcome};
 use crate::push;
+use crate::store::Store;
 
 impl Handle<Read> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Read) -> Result<Done> {
         let user = call.caller.user();
         let Read { conversation, seq } = request;
         let seat = self.store.seat(user, conversation).await?.ok_or_else(no_such_conversation)?;
-        let last = seat.place.last_seq;
-        if seq.get() > last {
-            return Err(Error::invalid(format!("seq: the last message is {last}, got {seq}")).into());
-        }
-        if seq.get() <= seat.member.read_seq {
+        if !moves(&seat, seq)? {
             return Ok(Done {});
         }
         match self.reads.submit(Cursor { user, conversation, seq }).await? {
@@ -27,7 +24,8 @@ impl Handle<Read> for Module {
             Outcome::Failed(error) => return Err(error.into()),
             Outcome::Moved => {
                 let event = ReadEvent { conversation, user, seq };
-                if self.is_told_to_all(conversation).await? {
+                let receipts_up_to = self.settings.receipts_up_to;
+                if is_told_to_all(&self.store, conversation, receipts_up_to).await? {
                     push::to_all(&self.bus, conversation, seat.place.version, &event).await;
                 } else if let Err(error) = self.bus.push(Audience::User(user), &event).await {
                     tracing::debug!(%error, "read cursor not pushed");
@@ -38,12 +36,81 @@ impl Handle<Read> for Module {
     }
 }
 
-impl Module {
-    /// Whether everybody in the conversation is told at once of who has read.
-    async fn is_told_to_all(&self, conversation: Conversation) -> Result<bool> {
-        if conversation.group_id().is_none() {
-            return Ok(true);
+/// Whether the cursor moves.
+///
+/// # Errors
+/// When there is no such message yet.
+fn moves(seat: &Seat, seq: Seq) -> std::result::Result<bool, Error> {
+    let last = seat.place.last_seq;
+    if seq.get() > last {
+        return Err(Error::invalid(format!("seq: the last message is {last}, got {seq}")));
+    }
+    Ok(seq.get() > seat.member.read_seq)
+}
+
+/// Whether everybody in the conversation is told at once of who has read.
+async fn is_told_to_all(store: &Store, conversation: Conversation, receipts_up_to: u32) -> Result<bool> {
+    if conversation.group_id().is_none() {
+        return Ok(true);
+    }
+    Ok(!store.has_more_members(conversation, receipts_up_to).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Work;
+    use crate::cursors::Writer;
+    use crate::testing::{fill, group, pair, seq, stores, user};
+    use broker_schemas::Code;
+
+    #[tokio::test]
+    async fn a_cursor_moves_forward_and_not_past_the_end() {
+        for (store, test) in stores().await {
+            fill(&store, pair(1, 2), 5).await;
+            let read = async |at| {
+                let seat = store.seat(user(1), pair(1, 2)).await.unwrap().unwrap();
+                moves(&seat, seq(at))
+            };
+            assert_eq!(read(3).await, Ok(true), "{}", test.name);
+            assert_eq!(read(6).await.unwrap_err().code, Code::Invalid, "{}", test.name);
+            // Of several in one batch the furthest counts, and only that one is told.
+            let cursors =
+                [2, 4, 3].map(|at| Cursor { user: user(1), conversation: pair(1, 2), seq: seq(at) });
+            let outcomes = Writer::new(store.clone()).work(cursors.to_vec()).await;
+            let moved: Vec<_> = outcomes.iter().map(|outcome| matches!(outcome, Outcome::Moved)).collect();
+            assert_eq!(moved, [false, true, false], "{}", test.name);
+            assert_eq!((read(4).await, read(5).await), (Ok(false), Ok(true)), "{}", test.name);
         }
-        Ok(!self.store.has_more_members(conversation, self.settings.receipts_up_to).await?)
+    }
+
+    #[tokio::test]
+    async fn in_large_groups_only_the_reader_is_told() {
+        for (store, test) in stores().await {
+            let there = group(&store, 9, &[1, 2, 3]).await;
+            assert!(is_told_to_all(&store, there, 3).await.unwrap(), "{}", test.name);
+            assert!(!is_told_to_all(&store, there, 2).await.unwrap(), "{}", test.name);
+            assert!(is_told_to_all(&store, pair(1, 2), 0).await.unwrap(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn cursors_of_two_copies_in_each_others_way_are_all_stored() {
+        for (store, test) in stores().await {
+            let there = group(&store, 9, &(1..=300).collect::<Vec<_>>()).await;
+            let other = crate::testing::another_copy(&test).await;
+            for at in 2..=12 {
+                crate::testing::say(&store, there, 1, "x").await;
+                let cursor = |number| Cursor { user: user(number), conversation: there, seq: seq(at) };
+                let (mut here, mut other) = (Writer::new(store.clone()), Writer::new(other.clone()));
+                let (a, b) = tokio::join!(
+                    here.work((1..=250).map(cursor).collect()),
+                    other.work((51..=300).rev().map(cursor).collect()),
+                );
+                let failed = a.into_iter().chain(b).filter(|outcome| matches!(outcome, Outcome::Failed(_)));
+                assert_eq!(failed.count(), 0, "{}", test.name);
+                assert_eq!(store.readers(there, at).await.unwrap().len(), 300, "{}", test.name);
+            }
+        }
     }
 }

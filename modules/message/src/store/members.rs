@@ -75,7 +75,7 @@ impl Store {
     /// Whether a conversation has more than `most` members.
     pub(crate) async fn has_more_members(&self, which: Conversation, most: u32) -> Result<bool> {
         let row = sqlx::query(
-            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM member WHERE conversation = $1 LIMIT $2) AS some",
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM member WHERE conversation = $1 LIMIT $2) AS b",
         )
         .bind(which.to_string())
         .bind(i64::from(most) + 1)
@@ -129,5 +129,93 @@ impl Store {
         }
         present.members.sort_unstable();
         Ok(present)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{alter, fill, group, pair, seq, stores, user};
+    use broker_schemas::group::Change;
+
+    fn id(number: u64) -> GroupId {
+        GroupId::new(number).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_edge_learns_which_groups_its_user_is_in_and_as_of_when() {
+        for (store, test) in stores().await {
+            fill(&store, pair(1, 2), 1).await;
+            group(&store, 8, &[2, 3]).await;
+            group(&store, 9, &[1, 2]).await;
+            alter(&store, 8, 2, 3, Change::Left { user: user(3) }).await;
+            alter(&store, 8, 3, 1, Change::Joined { user: user(1) }).await;
+            alter(&store, 8, 4, 2, Change::Dissolved {}).await;
+            let mut groups = store.groups_of(user(1), 10).await.unwrap();
+            groups.sort_by_key(|membership| membership.group);
+            let expected = [
+                Membership { group: id(8), version: 4, since: 3 },
+                Membership { group: id(9), version: 1, since: 1 },
+            ];
+            assert_eq!(groups, expected, "{}", test.name);
+            assert_eq!(store.groups_of(user(1), 1).await.unwrap().len(), 1, "{}", test.name);
+            assert!(store.groups_of(user(3), 10).await.unwrap().is_empty(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_edge_learns_which_of_its_users_are_in_a_group() {
+        for (store, test) in stores().await {
+            group(&store, 9, &[1, 2, 3]).await;
+            alter(&store, 9, 2, 1, Change::Kicked { user: user(2) }).await;
+            alter(&store, 9, 3, 1, Change::Joined { user: user(4) }).await;
+            let present = store.present(id(9), &[1, 2, 4, 5].map(user)).await.unwrap();
+            let members = vec![(user(1), 1), (user(4), 3)];
+            assert_eq!(present, Present { version: 3, members }, "{}", test.name);
+            let nobody = store.present(id(9), &[]).await.unwrap();
+            assert_eq!(nobody, Present { version: 3, members: vec![] }, "{}", test.name);
+            let strangers = store.present(id(9), &[user(7)]).await.unwrap();
+            assert_eq!(strangers, Present { version: 3, members: vec![] }, "{}", test.name);
+            let unknown = store.present(id(7), &[user(1)]).await.unwrap();
+            assert_eq!(unknown, Present { version: 0, members: vec![] }, "{}", test.name);
+            let many: Vec<_> = (1..=10_000).map(user).collect();
+            assert_eq!(store.present(id(9), &many).await.unwrap().members.len(), 3, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn readers_are_those_who_have_read_so_far() {
+        for (store, test) in stores().await {
+            fill(&store, pair(1, 2), 5).await;
+            store.move_cursors(&[((user(2), pair(1, 2)), seq(4))].into()).await.unwrap();
+            let all = [Reader { user: user(1), seq: 0 }, Reader { user: user(2), seq: 4 }];
+            assert_eq!(store.readers(pair(1, 2), 0).await.unwrap(), all, "{}", test.name);
+            assert_eq!(store.readers(pair(1, 2), 4).await.unwrap(), all[1..], "{}", test.name);
+            assert!(store.readers(pair(1, 2), 5).await.unwrap().is_empty(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_is_large_when_it_has_more_members_than_that() {
+        for (store, test) in stores().await {
+            let there = group(&store, 9, &[1, 2, 3]).await;
+            let more = async |most| store.has_more_members(there, most).await.unwrap();
+            assert_eq!((more(0).await, more(2).await, more(3).await), (true, true, false), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn standings_come_newest_first_and_no_more_than_asked_for() {
+        for (store, test) in stores().await {
+            for peer in 2..=6 {
+                fill(&store, pair(1, peer), 1).await;
+            }
+            crate::testing::say(&store, pair(1, 4), 1, "new").await;
+            let standings = store.standings(user(1), 3).await.unwrap();
+            assert_eq!(standings.len(), 3, "{}", test.name);
+            let Standing { conversation, first_seq, last_seq, read_seq, revision } = standings[0];
+            assert_eq!(conversation, pair(1, 4), "{}", test.name);
+            assert_eq!((first_seq, last_seq, read_seq, revision), (1, 2, 0, 0), "{}", test.name);
+        }
     }
 }
