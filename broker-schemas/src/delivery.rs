@@ -43,7 +43,7 @@ pub struct EventSpec {
 pub enum Delivery {
     /// Push an event to every session that the subject, a user's or everyone's, addresses.
     Event(Push),
-    /// End sessions of the user that the subject addresses.
+    /// End sessions of the user that the subject addresses. On any other subject it means nothing, and edges pass over it.
     Close {
         /// Only this one; all of them when absent.
         only: Option<SessionId>,

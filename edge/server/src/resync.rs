@@ -36,6 +36,8 @@ async fn repair(gateway: &Arc<Gateway>) {
     }
     let sessions = gateway.sessions.all();
     tracing::info!(sessions = sessions.len(), "the bus is back; clients are told to catch up");
+    // Renewing a session repairs which groups its user is in; who turns out to have joined one is told to catch up once
+    // more. What else was lost of deliveries to groups needs no repair here: the versions of later ones tell of it.
     gateway.renew_all();
     let mut event = Event::resync();
     let group = sessions.len() / GROUPS as usize + 1;

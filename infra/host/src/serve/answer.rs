@@ -1,0 +1,163 @@
+//! One request's way through a copy: is there room, may the caller, does it decode, the handler, the reply.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
+use broker_schemas::{Access, Code, ContentType, EdgeId, Error, Exposure, MethodSpec, header};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
+
+use super::{Endpoint, Inbound, Outbound, Run, Server};
+use crate::bus::header;
+use crate::{Failure, Scope, Trace};
+
+/// The largest request from a client, in bytes: what an edge accepts as one frame.
+const MAX_CLIENT_REQUEST: usize = 64 * 1024;
+/// The longest explanation of an error, in characters: it may quote what a client sent.
+const MAX_WORDS: usize = 1_024;
+impl Server {
+    /// Starts the handling of one request, or refuses it.
+    pub(super) fn take(self: &Arc<Self>, index: usize, endpoint: &Endpoint, message: Message) {
+        let arrived = Instant::now();
+        let Some(reply_to) = message.reply.clone() else { return };
+        let server = self.clone();
+        let Ok(room) = self.room.clone().try_acquire_owned() else {
+            metrics::counter!("natter_shed_total", "service" => self.service.name).increment(1);
+            let full =
+                Error::unavailable(format!("{} has more to do than it can; try again", self.service.name));
+            self.tasks.spawn(async move { server.reply(&reply_to, Err(full)).await });
+            return;
+        };
+        let spec = endpoint.spec;
+        let trace = Trace::from_header(message.headers.as_ref().and_then(|h| header(h, header::TRACEPARENT)));
+        let span =
+            tracing::info_span!("call", service = spec.service, method = spec.name, trace = %trace.id());
+        let (run, exposure) = (endpoint.run.clone(), endpoint.exposure);
+        let handle = async move {
+            let mut result = server.handle(&spec, exposure, &run, trace, message, arrived).await;
+            if let Err(error) = &mut result
+                && let Some((end, _)) = error.message.char_indices().nth(MAX_WORDS)
+            {
+                error.message.truncate(end);
+            }
+            server.copy.stats(index).record(arrived.elapsed(), result.as_ref().err());
+            record(&spec, arrived, &result);
+            server.reply(&reply_to, result).await;
+            drop(room);
+        };
+        self.tasks.spawn(handle.instrument(span));
+    }
+
+    async fn handle(
+        &self,
+        spec: &MethodSpec,
+        exposure: Exposure,
+        run: &Run,
+        trace: Trace,
+        message: Message,
+        arrived: Instant,
+    ) -> std::result::Result<Outbound, Error> {
+        let headers = message.headers.unwrap_or_default();
+        if exposure == Exposure::Client && message.payload.len() > MAX_CLIENT_REQUEST {
+            let size = message.payload.len();
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("a request is at most {MAX_CLIENT_REQUEST} bytes, this one has {size}"),
+            ));
+        }
+        let content_type = ContentType::from_header(header(&headers, header::CONTENT_TYPE))?;
+        let passport = header(&headers, header::PASSPORT);
+        let identity = match (spec.access, passport) {
+            (Access::SignedIn | Access::Role(_), Some(passport)) => Some(self.verifier.verify(passport)?),
+            _ => None,
+        };
+        let left = match header(&headers, header::TIMEOUT).map(str::parse) {
+            Some(Ok(millis)) => spec.deadline.min(Duration::from_millis(millis)),
+            Some(Err(_)) => return Err(Error::invalid("Natter-Timeout: expected whole milliseconds")),
+            None => spec.deadline,
+        };
+        let deadline = arrived + left;
+        if Instant::now() >= deadline {
+            return Err(Error::unavailable("the deadline had passed before the work began"));
+        }
+        let inbound = Inbound {
+            content_type,
+            identity,
+            scope: Scope { deadline, passport: passport.map(Into::into), trace },
+            edge: header(&headers, header::EDGE).and_then(|edge| EdgeId::new(edge).ok()),
+            client_address: header(&headers, header::CLIENT_ADDRESS).map(str::to_owned),
+            body: message.payload,
+        };
+        match timeout_at(deadline, AssertUnwindSafe(run(inbound)).catch_unwind()).await {
+            Ok(Ok(Ok(outbound))) => Ok(outbound),
+            Ok(Ok(Err(Failure::Refused(error)))) => Err(error),
+            Ok(Ok(Err(Failure::Broken(cause)))) => {
+                tracing::error!(error = format!("{cause:#}"), "call failed");
+                Err(Error::internal())
+            }
+            Ok(Err(panic)) => {
+                tracing::error!(panic = panic_text(&*panic), "handler panicked");
+                Err(Error::internal())
+            }
+            Err(_) => {
+                Err(Error::timeout("the service did not finish in time; it may or may not have been done"))
+            }
+        }
+    }
+
+    async fn reply(&self, to: &str, result: std::result::Result<Outbound, Error>) {
+        let (headers, body) = match result {
+            Ok(Outbound { body, headers }) => (
+                headers
+                    .into_iter()
+                    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from(value)))
+                    .collect(),
+                body,
+            ),
+            Err(error) => (error_headers(&error), Bytes::new()),
+        };
+        if let Err(error) = self.bus.reply(to, headers, body).await {
+            tracing::warn!(%error, "reply not sent");
+            if error.code == Code::TooLarge {
+                let _ = self.bus.reply(to, error_headers(&Error::internal()), Bytes::new()).await;
+            }
+        }
+    }
+}
+
+fn error_headers(error: &Error) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ERROR_CODE, error.code.number().to_string());
+    // A header is one line; the words may quote what a client sent.
+    let words: String = error.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    headers.insert(header::ERROR, words);
+    if let Some(wait) = error.retry_after_ms {
+        headers.insert(header::RETRY_AFTER, wait.to_string());
+    }
+    headers
+}
+
+fn record(spec: &MethodSpec, arrived: Instant, result: &std::result::Result<Outbound, Error>) {
+    let code = result.as_ref().map_or_else(|error| error.code.name(), |_| "ok");
+    let labels = [("service", spec.service), ("method", spec.name), ("code", code)];
+    metrics::counter!("natter_requests_total", &labels).increment(1);
+    metrics::histogram!("natter_request_seconds", "service" => spec.service, "method" => spec.name)
+        .record(arrived.elapsed());
+    match result {
+        Ok(_) => tracing::debug!(elapsed = ?arrived.elapsed(), "answered"),
+        Err(error) => tracing::debug!(code = %error.code, message = error.message, "refused"),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("?")
+}
