@@ -27,9 +27,21 @@ lint: ## Check format, lints and shell scripts
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@if command -v shellcheck >/dev/null; then shellcheck $$(git ls-files '*.sh' .ci/run); else echo "shellcheck is not installed: scripts not checked"; fi
 
-faults: nats-server ## Break everything once, under load, on both databases; ROWS="--row zombie --seed 2" for less
-	cargo build --release --workspace --bins
-	tests/tools/with-postgres.sh ./target/release/natter-faults $(ROWS)
+# Programs with points at which they can be made to die, apart from those that people run.
+FAULTS := $(or $(CARGO_TARGET_DIR),target)/faults
+BUILD_FAULTS := cargo build --profile faults --workspace --bins --features natter-host/failpoints
+# PLANT=ack-before-commit: a message module that acks what it has not committed yet, in the rows that must notice it.
+PLANTED := $(if $(PLANT),NATTER_FAILPOINTS=message.send.$(subst -,_,$(PLANT))=on)
+
+faults: nats-server ## Break everything once, under load, on both databases; ROWS="--row zombie --seed 2" for less, PLANT=ack-before-commit for a bug
+	$(BUILD_FAULTS)
+	$(PLANTED) tests/tools/with-postgres.sh tests/tools/faults.sh $(FAULTS)/natter-faults \
+		$(or $(ROWS),$(if $(PLANT),--row death-at-a-point --row module-dies)) $(if $(UPDATE),--write docs/FAULTS.md)
+
+soak: nats-server ## Random faults under load for MINUTES=20; in the end nothing is violated and memory is level; DATABASE=postgres SEED=2 for others
+	$(BUILD_FAULTS)
+	tests/tools/with-postgres.sh tests/tools/faults.sh $(FAULTS)/natter-faults \
+		--soak $(or $(MINUTES),20) --database $(or $(DATABASE),sqlite) --seed $(or $(SEED),1)
 
 plans: nats-server ## Do random plans to the system and to its model, with seeds from the time; PLANS=500 for more
 	cargo build --workspace --bins
@@ -59,4 +71,4 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data
 
-.PHONY: help run test lint faults plans bench modules lock nats-server nats-cli clean-data
+.PHONY: help run test lint faults soak plans bench modules lock nats-server nats-cli clean-data

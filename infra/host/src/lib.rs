@@ -10,6 +10,7 @@
 pub mod bus;
 mod database;
 mod discovery;
+pub mod failpoint;
 mod failure;
 mod passport;
 mod process;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use broker_schemas::message::ChangeGroup;
 use broker_schemas::{Code, Done, Error, GroupId, Method};
-use natter_host::{Failure, Result, Scope};
+use natter_host::{Failure, Result, Scope, failpoint};
 
 use crate::Module;
 use crate::change::Outcome;
@@ -71,7 +71,9 @@ impl Module {
                 return Ok(());
             }
             for untold in &batch {
+                failpoint::reach("group.before_telling");
                 self.bus.call(&scope(), &untold.change).await?;
+                failpoint::reach("group.after_telling");
                 // After that, for clients that hear of a change ask the message module what they may see now.
                 self.push_change(untold).await?;
                 self.store.forget(&untold.change).await?;

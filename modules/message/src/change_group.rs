@@ -9,7 +9,7 @@ use broker_schemas::message::{ChangeGroup, Entry, NewEvent};
 use broker_schemas::rights::Role;
 use broker_schemas::subject::Audience;
 use broker_schemas::{Conversation, Delivery, Done, Error, Part, Seq, Timestamp, UserId};
-use natter_host::{Call, Handle, Result, Transaction};
+use natter_host::{Call, Handle, Result, Transaction, failpoint};
 
 use crate::Module;
 use crate::retry::retrying;
@@ -78,7 +78,7 @@ pub(crate) async fn apply(store: &Store, request: &ChangeGroup) -> Result<Option
         Store::add_members(&mut transaction, conversation, &joined, first_seq, seq, version).await?;
     }
     change_members(&mut transaction, conversation, by, change).await?;
-    transaction.commit().await?;
+    failpoint::commit(transaction, "message.change_group").await?;
     Ok(Some(notice))
 }
 

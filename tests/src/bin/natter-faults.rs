@@ -1,8 +1,9 @@
-//! Runs the fault matrix and prints the table of `docs/FAULTS.md`.
+//! Runs the fault matrix and prints the table of `docs/FAULTS.md`; or a soak.
 //!
-//! `natter-faults [--row NAME]… [--seed N] [--seconds N] [--database sqlite|postgres] [--keep FOLDER]`; on PostgreSQL
-//! too where `NATTER_TEST_POSTGRES` names a server. `natter-faults --check FILE` judges a history that was kept, and
-//! `--plant` loses one acked message of each row's history before the judge sees it, to show that the judge is awake.
+//! `natter-faults [--row NAME]… [--seed N] [--seconds N] [--database sqlite|postgres] [--keep FOLDER] [--write FILE]`; on
+//! PostgreSQL too where `NATTER_TEST_POSTGRES` names a server. `--write` puts the table into a page, between its marks.
+//! `--soak MINUTES` lets random faults happen for so long. `--check FILE` judges a history that was kept, and `--lose`
+//! loses one acked message of each row's history before the judge sees it, to show that the judge is awake.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,17 +17,23 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use natter_tests::Backend;
-use natter_tests::faults::{Plan, ROWS, Row, Verdict, row};
+use natter_tests::faults::{Plan, ROWS, Row, Verdict, row, soak};
 use natter_tests::history::{Bounds, check, load, without_last_acked};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// At most so many lines of violations per row.
 const SHOWN: usize = 20;
+const HEADING: &str = "| row | database | bound | measured | seed | verdict |\n|---|---|---|---|---|---|";
+/// Between these the page has what the last whole run printed.
+const MARKS: [&str; 2] = ["<!-- what `make faults` printed -->", "<!-- end of what it printed -->"];
 
 struct Arguments {
     rows: Vec<&'static Row>,
     database: Option<String>,
     plan: Plan,
-    plant: bool,
+    soak: Option<u64>,
+    lose: bool,
+    write: Option<String>,
     check: Option<String>,
 }
 
@@ -35,7 +42,9 @@ fn arguments() -> Result<Arguments, String> {
         rows: Vec::new(),
         database: None,
         plan: Plan::standard(1, 10),
-        plant: false,
+        soak: None,
+        lose: false,
+        write: None,
         check: None,
     };
     let mut words = std::env::args().skip(1);
@@ -53,8 +62,10 @@ fn arguments() -> Result<Arguments, String> {
             "--seconds" => parsed.plan.seconds = number(value()?)?,
             "--database" => parsed.database = Some(value()?),
             "--keep" => parsed.plan.keep = Some(value()?.into()),
+            "--soak" => parsed.soak = Some(number(value()?)?),
+            "--write" => parsed.write = Some(value()?),
             "--check" => parsed.check = Some(value()?),
-            "--plant" => parsed.plant = true,
+            "--lose" => parsed.lose = true,
             _ => return Err(format!("unknown argument {word}")),
         }
     }
@@ -78,44 +89,91 @@ async fn main() -> ExitCode {
     }
     let mut databases = vec![("sqlite", Some(Backend::Sqlite)), ("postgres", Backend::postgres())];
     databases.retain(|(name, _)| arguments.database.as_deref().is_none_or(|wanted| wanted == *name));
-    println!("| row | database | bound | measured | seed | verdict |\n|---|---|---|---|---|---|");
-    let mut bad = false;
-    let started = Instant::now();
-    for row in &arguments.rows {
-        for (database, backend) in &databases {
+    let mut stop = signal(SignalKind::terminate()).unwrap();
+    // Whoever stops this stops a run in its middle, which puts away what it made: processes, namespaces, small disks.
+    tokio::select! {
+        code = run(&arguments, &databases) => code,
+        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+        _ = stop.recv() => ExitCode::from(143),
+    }
+}
+
+async fn run(arguments: &Arguments, databases: &[(&str, Option<Backend>)]) -> ExitCode {
+    let (started, mut bad, mut lines) = (Instant::now(), false, Vec::new());
+    println!("{HEADING}");
+    if let Some(minutes) = arguments.soak {
+        let plan = Plan { seconds: minutes * 60, ..arguments.plan.clone() };
+        for (database, backend) in databases {
             let verdict = match backend {
-                Some(backend) => row.run(backend.clone(), &arguments.plan).await,
+                Some(backend) => soak(backend.clone(), &plan).await,
                 None => Verdict::Skipped("NATTER_TEST_POSTGRES is not set".into()),
             };
-            bad |= print(row, database, verdict, &arguments);
+            bad |= verdict.is_bad();
+            lines.push(print("soak", "no violation, memory level", database, verdict, arguments));
+        }
+    } else {
+        for row in &arguments.rows {
+            for (database, backend) in databases {
+                let verdict = match backend {
+                    Some(backend) => row.run(backend.clone(), &arguments.plan).await,
+                    None => Verdict::Skipped("NATTER_TEST_POSTGRES is not set".into()),
+                };
+                let verdict = if arguments.lose { lose(verdict) } else { verdict };
+                bad |= verdict.is_bad();
+                lines.push(print(row.name, row.bound, database, verdict, arguments));
+            }
         }
     }
-    eprintln!("{} rows in {} s", arguments.rows.len(), started.elapsed().as_secs());
+    let took = started.elapsed().as_secs();
+    eprintln!("{} rows in {} min {} s", lines.len(), took / 60, took % 60);
+    if let Some(page) = &arguments.write
+        && let Err(error) = write(page, &lines)
+    {
+        eprintln!("natter-faults: {page}: {error}");
+        return ExitCode::from(2);
+    }
     if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Prints a row of the table, and each violation below it. Whether there is one.
-fn print(row: &Row, database: &str, verdict: Verdict, arguments: &Arguments) -> bool {
-    let (measured, violations) = match verdict {
+/// The same run, as if the server had acked one of its messages and lost it.
+fn lose(verdict: Verdict) -> Verdict {
+    let Verdict::Judged { measured, lines, figures, .. } = &verdict else { return verdict };
+    let Some((without, lost)) = without_last_acked(lines) else { return verdict };
+    println!("taken out of what the clients saw: acked message {lost}");
+    let violations = check(&without, &Bounds::default()).violations;
+    Verdict::Judged {
+        measured: measured.clone(),
+        violations: violations.iter().map(ToString::to_string).collect(),
+        figures: *figures,
+        lines: without,
+    }
+}
+
+/// Prints a line of the table, and each violation below it. The line.
+fn print(name: &str, bound: &str, database: &str, verdict: Verdict, arguments: &Arguments) -> String {
+    let seed = arguments.plan.seed;
+    let (line, violations) = match verdict {
         Verdict::Skipped(why) => {
-            println!("| {} | {database} | {} | {why} | - | skipped |", row.name, row.bound);
-            return false;
+            (format!("| `{name}` | {database} | {bound} | {why} | - | skipped |"), Vec::new())
         }
-        Verdict::Judged { measured, mut violations, lines, .. } => {
-            if arguments.plant
-                && let Some((without, lost)) = without_last_acked(&lines)
-            {
-                println!("planted: acked message {lost} is lost");
-                violations =
-                    check(&without, &Bounds::default()).violations.iter().map(ToString::to_string).collect();
-            }
-            (measured, violations)
+        Verdict::Judged { measured, violations, .. } => {
+            let word = if violations.is_empty() { "ok" } else { "**violated**" };
+            (format!("| `{name}` | {database} | {bound} | {measured} | {seed} | {word} |"), violations)
         }
     };
-    let word = if violations.is_empty() { "ok" } else { "VIOLATED" };
-    println!("| {} | {database} | {} | {measured} | {} | {word} |", row.name, row.bound, arguments.plan.seed);
+    println!("{line}");
     show(&violations);
-    !violations.is_empty()
+    line
+}
+
+/// Puts the table into a page.
+fn write(page: &str, lines: &[String]) -> Result<(), String> {
+    let text = std::fs::read_to_string(page).map_err(|error| error.to_string())?;
+    let [begin, end] = MARKS;
+    let (before, rest) = text.split_once(begin).ok_or(format!("it has no {begin}"))?;
+    let (_, after) = rest.split_once(end).ok_or(format!("it has no {end}"))?;
+    let table = format!("{before}{begin}\n\n{HEADING}\n{}\n\n{end}{after}", lines.join("\n"));
+    std::fs::write(page, table).map_err(|error| error.to_string())
 }
 
 fn show(violations: &[String]) {

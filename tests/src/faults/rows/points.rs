@@ -8,20 +8,17 @@ use super::super::scene::Scene;
 use super::super::{Done, Plan, Skip};
 use crate::Backend;
 
-/// Which part dies where. The programs know these names only if they were built with failpoints.
-const POINTS: &[(&str, &str)] = &[
-    ("message", "message.before_commit"),
-    ("message", "message.after_commit"),
-    ("message", "message.after_push"),
-    ("message", "message.group_before_commit"),
-    ("message", "message.group_after_commit"),
-    ("group", "group.recorded"),
-    ("group", "group.told"),
+/// Which part dies where, and how often it passes the point before that: in the middle of the load, not with its first batch.
+/// The programs know these names only if they were built with failpoints.
+const POINTS: &[(&str, &str, u32)] = &[
+    ("message", "message.send.before_commit", 100),
+    ("message", "message.send.after_commit", 100),
+    ("message", "message.send.after_push", 100),
+    ("message", "message.change_group.before_commit", 3),
+    ("message", "message.change_group.after_commit", 3),
+    ("group", "group.before_telling", 3),
+    ("group", "group.after_telling", 3),
 ];
-/// How often a sending copy passes a point before it dies there: in the middle of the load, not with its first batch.
-const SENDS: u32 = 50;
-/// How often a group is changed before; that is rarer.
-const MOVES: u32 = 3;
 /// A point that isn't reached by then is none.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -34,12 +31,7 @@ pub(super) async fn death(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     // What is planted everywhere stays planted.
     let planted = std::env::var("NATTER_FAILPOINTS").map_or(String::new(), |planted| format!("{planted},"));
     let mut wrong = Vec::new();
-    for (part, point) in POINTS {
-        let times = if point.contains("_commit") && !point.contains("group") || point.contains("push") {
-            SENDS
-        } else {
-            MOVES
-        };
+    for (part, point, times) in POINTS {
         scene.platform.wrap(part, &["env", &format!("NATTER_FAILPOINTS={planted}{point}=abort@{times}")]);
         scene.platform.replace(part).await;
         scene.platform.wrap(part, &[]);
