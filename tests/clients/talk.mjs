@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Two users talk to an edge over WebSocket, in JSON: node talk.mjs HOST PORT
+// Two users talk to an edge over WebSocket, in JSON, alone and in a group: node talk.mjs HOST PORT
 //
 // Written from docs/PROTOCOL.md alone, with nothing but Node 20's standard library: what this needs and the page doesn't
 // say is a fault of the page. Prints a line per step and `ok`, or says what went wrong and exits with 1.
@@ -234,8 +234,51 @@ class Client {
     return this.wait(find, EVENT_MS, `${name} ${show(fields)}`);
   }
 
-  send(to, text, clientId = randomUUID()) {
-    return this.call("message.send", { to: { user: to }, client_id: clientId, text });
+  send(to, text, more = {}) {
+    return this.call("message.send", { to, client_id: randomUUID(), text, ...more });
+  }
+}
+
+/** What a client holds of its conversations: up to which message, and up to which change of messages. */
+class Cursors {
+  have = {};
+  revisions = {};
+
+  /** Learns where a conversation begins, of which the client holds nothing yet. */
+  async begin(client, conversation) {
+    const { conversations } = await client.call("message.unread");
+    const standing = conversations.find((other) => other.conversation === conversation);
+    check(standing, `${client.who} stands only in ${show(conversations)}`);
+    this.have[conversation] = standing.read_seq;
+    this.revisions[conversation] = standing.revision;
+  }
+
+  /** What the client doesn't have: messages, and messages that it has and that were changed. */
+  async sync(client) {
+    const [messages, changed] = [[], []];
+    for (let more = true; more; ) {
+      const page = await client.call("message.sync", { have: this.have, revisions: this.revisions });
+      for (const entry of page.messages) {
+        const expected = this.have[entry.conversation] + 1;
+        check(entry.seq === expected, `sync goes on with ${show(entry)}, not with ${expected}`);
+        this.have[entry.conversation] = expected;
+      }
+      for (const entry of page.changed) {
+        const known = this.revisions[entry.conversation];
+        check(entry.revision > known, `sync tells a change that is known: ${show(entry)}`);
+        this.revisions[entry.conversation] = entry.revision;
+      }
+      more = page.more;
+      check(!more || page.messages.length + page.changed.length > 0, "more is to come, but none came");
+      messages.push(...page.messages);
+      changed.push(...page.changed);
+    }
+    return { messages, changed };
+  }
+
+  forget(conversation) {
+    delete this.have[conversation];
+    delete this.revisions[conversation];
   }
 }
 
@@ -267,7 +310,7 @@ async function talk(host, port) {
   const login = { name: names[1].toUpperCase(), password: passwords[1], device: "talk.mjs" };
   const session = await bob.call("user.login", login);
   const token = tokenOf(session, b, names[1]);
-  for (const what of ["friends", "unread"]) {
+  for (const what of ["friends", "groups", "unread"]) {
     const fine = session[what].unavailable || isDeepStrictEqual(session[what].available, []);
     check(fine, `a new user has ${what}: ${show(session[what])}`);
   }
@@ -294,8 +337,9 @@ async function talk(host, port) {
   check(friends.length === 1 && friends[0].user === b, `friends: ${show(friends)}`);
   step("accepted; both were told");
 
+  const [toAlice, toBob] = [{ user: a }, { user: b }];
   const [clientId, hello] = [randomUUID(), 'Hello, Bob! 🦉\n"quoted"'];
-  const sent = await alice.send(b, hello, clientId);
+  const sent = await alice.send(toBob, hello, { client_id: clientId });
   const { conversation } = sent;
   check(conversation === `u${Math.min(a, b)}-u${Math.max(a, b)}` && sent.seq === 1, `sent as ${show(sent)}`);
   for (const client of [alice, bob]) {
@@ -303,17 +347,17 @@ async function talk(host, port) {
     const expected = { from: a, client_id: clientId, text: hello, sent_at: sent.sent_at };
     check(has(pushed, expected), `${client.who} was pushed ${show(pushed)}`);
   }
-  check((await bob.send(a, "Hello, Alice!")).seq === 2, "the second message isn't the second");
+  check((await bob.send(toAlice, "Hello, Alice!")).seq === 2, "the second message isn't the second");
   for (const client of [alice, bob]) await client.event("message.new", { conversation, seq: 2, text: "Hello, Alice!" });
   step("wrote both ways; both were pushed both messages");
 
-  check(isDeepStrictEqual(await alice.send(b, hello, clientId), sent), "a repeat got another reply");
+  check(isDeepStrictEqual(await alice.send(toBob, hello, { client_id: clientId }), sent), "a repeat got another reply");
   await alice.refused("conflict", "rejected", "message.send", message("something else", clientId));
   step("a repeated send got the first reply; another text with its client_id was refused");
 
   bob.close();
   for (const seq of [3, 4, 5]) {
-    check((await alice.send(b, `message ${seq}`)).seq === seq, `message ${seq} has another seq`);
+    check((await alice.send(toBob, `message ${seq}`)).seq === seq, `message ${seq} has another seq`);
   }
   step("sent three messages while bob was away");
 
@@ -322,16 +366,12 @@ async function talk(host, port) {
   check(tokenOf(resumed, b, names[1]) !== token, "resuming gave no new token");
   const there = resumed.unread.available?.find((entry) => entry.conversation === conversation);
   check(resumed.unread.unavailable || there?.last_seq === 5, `bob's conversations are ${show(resumed.unread)}`);
-  const missed = [];
-  for (let [have, more] = [2, true]; more; ) {
-    const page = await bob.call("message.sync", { have: { [conversation]: have } });
-    missed.push(...page.messages.map(({ seq, text }) => [seq, text]));
-    more = page.more;
-    check(!more || page.messages.length > 0, "more is to come, but none came");
-    have = Math.max(have, ...missed.map(([seq]) => seq));
-  }
+  const cursors = new Cursors();
+  [cursors.have[conversation], cursors.revisions[conversation]] = [2, 0];
+  const missed = await cursors.sync(bob);
   const expected = [3, 4, 5].map((seq) => [seq, `message ${seq}`]);
-  check(isDeepStrictEqual(missed, expected), `sync gave ${show(missed)}`);
+  const got = missed.messages.map(({ seq, text }) => [seq, text]);
+  check(isDeepStrictEqual(got, expected) && missed.changed.length === 0, `sync gave ${show(missed)}`);
   step("bob resumed, and sync gave the three messages once and in order");
 
   const history = async (client, more) => (await client.call("message.history", { conversation, ...more })).messages.map(({ seq }) => seq);
@@ -342,9 +382,18 @@ async function talk(host, port) {
   check(isDeepStrictEqual(await bob.call("message.read", { conversation, seq: 5 }), {}), "reading replied something");
   await alice.event("message.read", { conversation, user: b, seq: 5 });
   const { conversations } = await bob.call("message.conversations");
-  const read = conversations.some((entry) => has(entry, { conversation, last_seq: 5, read_seq: 5 }));
-  check(read, `bob's conversations are ${show(conversations)}`);
-  step("read history; alice was told that bob has read");
+  const standing = { conversation, first_seq: 1, last_seq: 5, read_seq: 5, revision: 0 };
+  const [overview] = conversations;
+  const read = conversations.length === 1 && has(overview.standing, standing) && overview.open;
+  check(read && has(overview.last, { seq: 5, text: "message 5" }), `bob's conversations are ${show(conversations)}`);
+  const forth = await bob.call("message.history", { conversation, after: 2, limit: 2 });
+  const seqs = forth.messages.map(({ seq }) => seq);
+  check(isDeepStrictEqual(seqs, [3, 4]) && forth.more, `the page after 2 is ${show(forth)}`);
+  step("read history, back and forth; alice was told that bob has read");
+
+  const people = { alice, bob, a, b, cursors, token: resumed.token, connectBob: () => Client.connect("bob", host, port) };
+  const newest = await talkInAGroup(people);
+  bob = newest.bob;
 
   const id = (alice.lastId += 1);
   alice.socket.writeText(JSON.stringify({ id, ping: {} }));
@@ -370,10 +419,94 @@ async function talk(host, port) {
   await bob.call("user.logout");
   bob.close();
   bob = await Client.connect("bob", host, port);
-  await bob.refused("unauthenticated", "rejected", "user.resume", { token: resumed.token });
+  await bob.refused("unauthenticated", "rejected", "user.resume", { token: newest.token });
   bob.close();
   alice.close();
   step("bob signed out, and his token is void");
+}
+
+/** Alice makes a group with bob, who is away for a while. Returns his connection and token. */
+async function talkInAGroup({ alice, bob, a, b, cursors, token, connectBob }) {
+  const name = "Reading circle 📚";
+  const { group } = await alice.call("group.create", { name, members: [b] });
+  const [conversation, toGroup] = [`g${group}`, { group }];
+  for (const client of [alice, bob]) await client.event("group.joined", { group, name, by: a });
+  await cursors.begin(bob, conversation);
+  const [made] = (await cursors.sync(bob)).messages;
+  const notice = { created: { name, members: [b] } };
+  check(has(made, { conversation, seq: 1, from: a, client_id: null, text: "", notice }), `it begins with ${show(made)}`);
+  const { members } = await bob.call("group.members", { group });
+  const roles = Object.fromEntries(members.map(({ user, role }) => [user, role]));
+  check(isDeepStrictEqual(roles, { [a]: "owner", [b]: "member" }), `the members are ${show(members)}`);
+  step(`alice made group ${group} with bob, who found its first notice by sync`);
+
+  check((await alice.send(toGroup, "Welcome, @bob!", { mentions: [b] })).seq === 2, "the second message isn't the second");
+  await bob.event("message.new", { conversation, seq: 2, text: "Welcome, @bob!", mentions: [b], notice: null });
+  const payload = { kind: "org.example.poll", data: '{"book":["Emma","Persuasion"]}' };
+  const asked = await bob.send(toGroup, "Which one is first?", { quote: 2, payload });
+  check(asked.seq === 3, "the third message isn't the third");
+  await alice.event("message.new", { conversation, seq: 3, quote: 2, payload });
+  await alice.refused("forbidden", "rejected", "message.edit", { conversation, seq: 3, text: "Alice's words" });
+  check((await cursors.sync(bob)).changed.length === 0, "nothing was changed, but sync gave changes");
+  step("mentioned, quoted, sent a payload; nobody edits another's words");
+
+  bob.close();
+  for (let time = 0; time < 2; time += 1) {
+    const edited = await alice.call("message.edit", { conversation, seq: 2, text: "Welcome, Bob!" });
+    check(edited.revision === 1, `an edit, or its repeat, isn't the first change, but ${show(edited)}`);
+    const reacted = await alice.call("message.react", { conversation, seq: 3, reaction: "👍" });
+    check(reacted.revision === 2, `a reaction, or its repeat, isn't the second change, but ${show(reacted)}`);
+  }
+  await alice.event("message.edited", { conversation, seq: 2, revision: 1, text: "Welcome, Bob!" });
+  await alice.event("message.reacted", { conversation, seq: 3, revision: 2, user: a, reaction: "👍", removed: false });
+  step("alice edited and reacted while bob was away, each once whatever was repeated");
+
+  bob = await connectBob();
+  const resumed = await bob.call("user.resume", { token });
+  const groups = resumed.groups.available?.map((entry) => [entry.group, entry.role]);
+  check(!groups || isDeepStrictEqual(groups, [[group, "member"]]), `bob's groups are ${show(resumed.groups)}`);
+  const { messages, changed } = await cursors.sync(bob);
+  check(messages.length === 0 && changed.length === 2, `sync gave ${show({ messages, changed })}`);
+  const reactions = [{ reaction: "👍", count: 1, mine: false }];
+  check(has(changed[0], { seq: 2, text: "Welcome, Bob!", revision: 1 }), `the edited one is ${show(changed[0])}`);
+  check(has(changed[1], { seq: 3, reactions, revision: 2 }), `the other one is ${show(changed[1])}`);
+  check(isDeepStrictEqual(await cursors.sync(bob), { messages: [], changed: [] }), "sync tells changes twice");
+  step("bob resumed, and sync gave both changes once and in order");
+
+  const recall = await alice.call("message.recall", { conversation, seq: 2 });
+  check(recall.revision === 3, `the recall isn't the third change, but ${show(recall)}`);
+  await bob.event("message.recalled", { conversation, seq: 2, revision: 3, by: a });
+  const gone = (await cursors.sync(bob)).changed;
+  const erased = gone.length === 1 && has(gone[0], { seq: 2, text: "", mentions: [], recalled_by: a });
+  check(erased, `recalled, it is still ${show(gone)}`);
+  for (const [text, expected] of [["WHICH fir", [3]], ["welcome", []]]) {
+    const found = await bob.call("message.search", { text, conversation });
+    const seqs = found.messages.map(({ seq }) => seq);
+    check(isDeepStrictEqual(seqs, expected), `a search for ${text} found ${show(found)}`);
+  }
+  check(isDeepStrictEqual(await bob.call("message.read", { conversation, seq: 3 }), {}), "reading replied something");
+  await alice.event("message.read", { conversation, user: b, seq: 3 });
+  const { readers } = await alice.call("message.readers", { conversation });
+  const readByBob = readers.length === 2 && readers.some((reader) => has(reader, { user: b, seq: 3 }));
+  check(readByBob, `the readers are ${show(readers)}`);
+  step("alice recalled; search finds what is left, and readers shows who has read it");
+
+  await bob.refused("forbidden", "rejected", "group.kick", { group, user: a });
+  check(isDeepStrictEqual(await alice.call("group.kick", { group, user: b }), {}), "kicking replied something");
+  await bob.event("group.kicked", { group, by: a });
+  cursors.forget(conversation);
+  await bob.refused("not_found", "rejected", "message.history", { conversation });
+  await alice.event("message.new", { conversation, seq: 4, notice: { kicked: { user: b } } });
+  check((await alice.send(toGroup, "All alone")).seq === 5, "the fifth message isn't the fifth");
+  const after = await cursors.sync(bob);
+  check(isDeepStrictEqual(after, { messages: [], changed: [] }), `put out, bob was given ${show(after)}`);
+  await alice.call("group.dissolve", { group });
+  await alice.event("group.dissolved", { group, by: a });
+  const late = { to: toGroup, client_id: randomUUID(), text: "Hm?" };
+  await alice.refused("forbidden", "rejected", "message.send", late);
+  check((await alice.call("group.list")).groups.length === 0, "a dissolved group is listed");
+  step("alice put bob out, who reads nothing more of it, and dissolved the group");
+  return { bob, token: resumed.token };
 }
 
 function fail(why) {

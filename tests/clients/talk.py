@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two users talk to an edge over TCP, in JSON lines: talk.py HOST PORT
+"""Two users talk to an edge over TCP, in JSON lines, alone and in a group: talk.py HOST PORT
 
 Written from docs/PROTOCOL.md alone, with nothing but the standard library: what this needs and the page doesn't say is a
 fault of the page. Prints a line per step and `ok`, or says what went wrong and exits with 1.
@@ -123,7 +123,7 @@ class Client:
             return error["message"]
         raise Wrong(f"{self.who}: {name} {body}: expected {code}, got the reply {reply}")
 
-    def event(self, name, **fields):
+    def event(self, name, /, **fields):
         """The body of the next event of this name with these fields; others before it are kept."""
         deadline = time.monotonic() + EVENT_S
         looked_at = 0
@@ -149,9 +149,48 @@ def session_of(reply, user, name):
     return reply["token"]
 
 
-def send(client, to, text, client_id=None):
-    body = {"to": {"user": to}, "client_id": client_id or str(uuid.uuid4()), "text": text}
+def send(client, to, text, client_id=None, **more):
+    body = {"to": to, "client_id": client_id or str(uuid.uuid4()), "text": text, **more}
     return client.call("message.send", body)
+
+
+class Cursors:
+    """What a client holds of its conversations: up to which message, and up to which change of messages."""
+
+    def __init__(self):
+        self.have = {}
+        self.revisions = {}
+
+    def begin(self, client, conversation):
+        """Learns where a conversation begins, of which the client holds nothing yet."""
+        standings = client.call("message.unread")["conversations"]
+        found = [standing for standing in standings if standing["conversation"] == conversation]
+        check(len(found) == 1, f"{client.who} stands {len(found)} times in {conversation}: {standings}")
+        self.have[conversation] = found[0]["read_seq"]
+        self.revisions[conversation] = found[0]["revision"]
+
+    def sync(self, client):
+        """What the client doesn't have: messages, and messages that it has and that were changed."""
+        messages, changed, more = [], [], True
+        while more:
+            page = client.call("message.sync", {"have": self.have, "revisions": self.revisions})
+            for entry in page["messages"]:
+                expected = self.have[entry["conversation"]] + 1
+                check(entry["seq"] == expected, f"sync goes on with {entry}, not with {expected}")
+                self.have[entry["conversation"]] = expected
+            for entry in page["changed"]:
+                known = self.revisions[entry["conversation"]]
+                check(entry["revision"] > known, f"sync tells a change that is known: {entry}")
+                self.revisions[entry["conversation"]] = entry["revision"]
+            more = page["more"]
+            check(not more or page["messages"] or page["changed"], "more is to come, but none came")
+            messages += page["messages"]
+            changed += page["changed"]
+        return messages, changed
+
+    def forget(self, conversation):
+        del self.have[conversation]
+        del self.revisions[conversation]
 
 
 def talk(host, port):
@@ -172,7 +211,7 @@ def talk(host, port):
     session_of(alice.call("user.login", {"name": names[0], "password": passwords[0]}), a, names[0])
     login = bob.call("user.login", {"name": names[1].upper(), "password": passwords[1], "device": "talk.py"})
     token = session_of(login, b, names[1])
-    for what in ("friends", "unread"):
+    for what in ("friends", "groups", "unread"):
         check(login[what].get("available") == [] or "unavailable" in login[what], f"a new user has {what}: {login[what]}")
     step("signed in")
 
@@ -195,27 +234,28 @@ def talk(host, port):
     check([friend["user"] for friend in alice.call("friend.list", {})["friends"]] == [b], "bob is not listed")
     step("accepted; both were told")
 
+    to_alice, to_bob = {"user": a}, {"user": b}
     client_id = str(uuid.uuid4())
-    sent = send(alice, b, "Hello, Bob! 🦉\n\"quoted\"", client_id)
+    sent = send(alice, to_bob, "Hello, Bob! 🦉\n\"quoted\"", client_id)
     conversation = sent["conversation"]
     check(conversation == f"u{min(a, b)}-u{max(a, b)}" and sent["seq"] == 1, f"sent as {sent}")
     for client in (alice, bob):
         pushed = client.event("message.new", conversation=conversation, seq=1)
         expected = {"from": a, "client_id": client_id, "text": "Hello, Bob! 🦉\n\"quoted\"", "sent_at": sent["sent_at"]}
         check(expected.items() <= pushed.items(), f"{client.who} was pushed {pushed}")
-    check(send(bob, a, "Hello, Alice!")["seq"] == 2, "the second message isn't the second")
+    check(send(bob, to_alice, "Hello, Alice!")["seq"] == 2, "the second message isn't the second")
     for client in (alice, bob):
         client.event("message.new", conversation=conversation, seq=2, text="Hello, Alice!")
     step("wrote both ways; both were pushed both messages")
 
-    check(send(alice, b, "Hello, Bob! 🦉\n\"quoted\"", client_id) == sent, "a repeat got another reply")
+    check(send(alice, to_bob, "Hello, Bob! 🦉\n\"quoted\"", client_id) == sent, "a repeat got another reply")
     again = {"to": {"user": b}, "client_id": client_id, "text": "something else"}
     alice.refused("conflict", "rejected", "message.send", again)
     step("a repeated send got the first reply; another text with its client_id was refused")
 
     bob.close()
     for number in range(3, 6):
-        check(send(alice, b, f"message {number}")["seq"] == number, f"message {number} has another seq")
+        check(send(alice, to_bob, f"message {number}")["seq"] == number, f"message {number} has another seq")
     step("sent three messages while bob was away")
 
     bob = Client("bob", host, port)
@@ -223,16 +263,14 @@ def talk(host, port):
     check(session_of(resumed, b, names[1]) != token, "resuming gave no new token")
     if "available" in resumed["unread"]:
         unread = resumed["unread"]["available"]
-        there = [entry["last_seq"] for entry in unread if entry["conversation"] == conversation]
+        there = [standing["last_seq"] for standing in unread if standing["conversation"] == conversation]
         check(there == [5], f"bob's conversations are {unread}")
-    have, missed, more = 2, [], True
-    while more:
-        page = bob.call("message.sync", {"have": {conversation: have}})
-        missed += [(message["seq"], message["text"]) for message in page["messages"]]
-        more = page["more"]
-        check(not more or page["messages"], "more is to come, but none came")
-        have = max([have] + [seq for seq, _ in missed])
+    cursors = Cursors()
+    cursors.have[conversation], cursors.revisions[conversation] = 2, 0
+    messages, changed = cursors.sync(bob)
+    missed = [(message["seq"], message["text"]) for message in messages]
     check(missed == [(number, f"message {number}") for number in range(3, 6)], f"sync gave {missed}")
+    check(changed == [], f"nothing was changed, but sync gave {changed}")
     step("bob resumed, and sync gave the three messages once and in order")
 
     page = bob.call("message.history", {"conversation": conversation})["messages"]
@@ -241,9 +279,15 @@ def talk(host, port):
     check([message["seq"] for message in page] == [2, 3], f"the page before 4 is {page}")
     check(bob.call("message.read", {"conversation": conversation, "seq": 5}) == {}, "reading replied something")
     alice.event("message.read", conversation=conversation, user=b, seq=5)
-    entries = bob.call("message.conversations")["conversations"]
-    check({"conversation": conversation, "last_seq": 5, "read_seq": 5} in entries, f"bob's conversations are {entries}")
-    step("read history; alice was told that bob has read")
+    (overview,) = bob.call("message.conversations")["conversations"]
+    expected = {"conversation": conversation, "first_seq": 1, "last_seq": 5, "read_seq": 5, "revision": 0}
+    check(expected.items() <= overview["standing"].items() and overview["open"], f"bob's conversation is {overview}")
+    check((overview["last"]["seq"], overview["last"]["text"]) == (5, "message 5"), f"it ends in {overview['last']}")
+    page = bob.call("message.history", {"conversation": conversation, "after": 2, "limit": 2})
+    check([message["seq"] for message in page["messages"]] == [3, 4] and page["more"], f"the page after 2 is {page}")
+    step("read history, back and forth; alice was told that bob has read")
+
+    bob, token = talk_in_a_group(alice, bob, a, b, cursors, resumed["token"], lambda: Client("bob", host, port))
 
     alice.last_id += 1
     alice.write(json.dumps({"id": alice.last_id, "ping": {}}))
@@ -268,10 +312,93 @@ def talk(host, port):
     bob.call("user.logout")
     bob.close()
     bob = Client("bob", host, port)
-    bob.refused("unauthenticated", "rejected", "user.resume", {"token": resumed["token"]})
+    bob.refused("unauthenticated", "rejected", "user.resume", {"token": token})
     bob.close()
     alice.close()
     step("bob signed out, and his token is void")
+
+
+def talk_in_a_group(alice, bob, a, b, cursors, token, connect_bob):
+    """Alice makes a group with bob, who is away for a while. Returns his connection and token."""
+    name = "Reading circle 📚"
+    group = alice.call("group.create", {"name": name, "members": [b]})["group"]
+    conversation, to_group = f"g{group}", {"group": group}
+    for client in (alice, bob):
+        client.event("group.joined", group=group, name=name, by=a)
+    cursors.begin(bob, conversation)
+    (made,), _ = cursors.sync(bob)
+    expected = {"conversation": conversation, "seq": 1, "from": a, "client_id": None, "text": ""}
+    check(expected.items() <= made.items(), f"the group begins with {made}")
+    check(made["notice"] == {"created": {"name": name, "members": [b]}}, f"the group begins with {made['notice']}")
+    members = [(member["user"], member["role"]) for member in bob.call("group.members", {"group": group})["members"]]
+    check(sorted(members) == sorted([(a, "owner"), (b, "member")]), f"the members are {members}")
+    step(f"alice made group {group} with bob, who found its first notice by sync")
+
+    check(send(alice, to_group, "Welcome, @bob!", mentions=[b])["seq"] == 2, "the second message isn't the second")
+    bob.event("message.new", conversation=conversation, seq=2, text="Welcome, @bob!", mentions=[b], notice=None)
+    payload = {"kind": "org.example.poll", "data": '{"book":["Emma","Persuasion"]}'}
+    check(send(bob, to_group, "Which one is first?", quote=2, payload=payload)["seq"] == 3, "nor the third the third")
+    alice.event("message.new", conversation=conversation, seq=3, quote=2, payload=payload)
+    words = {"conversation": conversation, "seq": 3, "text": "Alice's words"}
+    alice.refused("forbidden", "rejected", "message.edit", words)
+    _, changed = cursors.sync(bob)
+    check(changed == [], f"nothing was changed, but sync gave {changed}")
+    step("mentioned, quoted, sent a payload; nobody edits another's words")
+
+    bob.close()
+    edit = {"conversation": conversation, "seq": 2, "text": "Welcome, Bob!"}
+    react = {"conversation": conversation, "seq": 3, "reaction": "👍"}
+    for _ in range(2):
+        check(alice.call("message.edit", edit) == {"revision": 1}, "an edit, or its repeat, isn't the first change")
+        check(alice.call("message.react", react) == {"revision": 2}, "a reaction, or its repeat, isn't the second")
+    alice.event("message.edited", conversation=conversation, seq=2, revision=1, text="Welcome, Bob!")
+    alice.event("message.reacted", conversation=conversation, seq=3, revision=2, user=a, reaction="👍", removed=False)
+    step("alice edited and reacted while bob was away, each once whatever was repeated")
+
+    bob = connect_bob()
+    resumed = bob.call("user.resume", {"token": token})
+    if "available" in resumed["groups"]:
+        groups = [(entry["group"], entry["role"]) for entry in resumed["groups"]["available"]]
+        check(groups == [(group, "member")], f"bob's groups are {resumed['groups']}")
+    messages, changed = cursors.sync(bob)
+    check(messages == [], f"bob had every message, but sync gave {messages}")
+    edited, reacted_to = changed
+    check((edited["seq"], edited["text"]) == (2, "Welcome, Bob!") and edited["edited_at"], f"the edited one is {edited}")
+    reactions = [{"reaction": "👍", "count": 1, "mine": False}]
+    check((reacted_to["seq"], reacted_to["reactions"]) == (3, reactions), f"the other one is {reacted_to}")
+    check(cursors.revisions[conversation] == 2 and cursors.sync(bob) == ([], []), "sync tells changes twice")
+    step("bob resumed, and sync gave both changes once and in order")
+
+    recalled = {"conversation": conversation, "seq": 2}
+    check(alice.call("message.recall", recalled) == {"revision": 3}, "the recall isn't the third change")
+    bob.event("message.recalled", conversation=conversation, seq=2, revision=3, by=a)
+    _, (gone,) = cursors.sync(bob)
+    check((gone["text"], gone["mentions"], gone["recalled_by"]) == ("", [], a), f"recalled, it is still {gone}")
+    for text, expected in (("WHICH fir", [3]), ("welcome", [])):
+        found = bob.call("message.search", {"text": text, "conversation": conversation})["messages"]
+        check([message["seq"] for message in found] == expected, f"a search for {text} found {found}")
+    check(bob.call("message.read", {"conversation": conversation, "seq": 3}) == {}, "reading replied something")
+    alice.event("message.read", conversation=conversation, user=b, seq=3)
+    readers = alice.call("message.readers", {"conversation": conversation})["readers"]
+    readers = {reader["user"]: reader["seq"] for reader in readers}
+    check(set(readers) == {a, b} and readers[b] == 3, f"the readers are {readers}")
+    step("alice recalled; search finds what is left, and readers shows who has read it")
+
+    bob.refused("forbidden", "rejected", "group.kick", {"group": group, "user": a})
+    check(alice.call("group.kick", {"group": group, "user": b}) == {}, "kicking replied something")
+    bob.event("group.kicked", group=group, by=a)
+    cursors.forget(conversation)
+    bob.refused("not_found", "rejected", "message.history", {"conversation": conversation})
+    kicked = alice.event("message.new", conversation=conversation, seq=4)
+    check(kicked["notice"] == {"kicked": {"user": b}}, f"the notice is {kicked}")
+    check(send(alice, to_group, "All alone")["seq"] == 5, "the fifth message isn't the fifth")
+    check(cursors.sync(bob) == ([], []), "sync gives what was said after bob was put out")
+    alice.call("group.dissolve", {"group": group})
+    alice.event("group.dissolved", group=group, by=a)
+    alice.refused("forbidden", "rejected", "message.send", {"to": to_group, "client_id": str(uuid.uuid4()), "text": "Hm?"})
+    check(alice.call("group.list")["groups"] == [], "a dissolved group is listed")
+    step("alice put bob out, who reads nothing more of it, and dissolved the group")
+    return bob, resumed["token"]
 
 
 def main():
