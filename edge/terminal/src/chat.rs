@@ -34,6 +34,10 @@ pub struct ChatArgs {
     /// Read lines and write lines, for scripts and simple terminals. The default when standard input or output is none.
     #[arg(long)]
     pub(crate) plain: bool,
+    /// In plain mode: write the numbers of messages between two people too, as in "[bob #12] bob: hello". Those of groups always
+    /// have them.
+    #[arg(long)]
+    pub(crate) numbers: bool,
     /// In plain mode: go on when standard input has ended, until interrupted.
     #[arg(long)]
     pub(crate) stay: bool,
@@ -47,7 +51,8 @@ pub async fn chat(args: ChatArgs) -> anyhow::Result<()> {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mode = if args.plain || !terminal { Mode::Plain } else { Mode::Screen };
     let mut runner = Runner::new(args.server.clone(), token::directory());
-    let (state, first) = begin(&args, mode, &mut runner)?;
+    let (mut state, first) = begin(&args, mode, &mut runner)?;
+    state.numbers = args.numbers;
     match mode {
         Mode::Plain => {
             let lines = plain::lines(std::io::BufReader::new(std::io::stdin()));
@@ -62,7 +67,8 @@ fn begin(args: &ChatArgs, mode: Mode, runner: &mut Runner) -> Result<(State, Vec
     let name = args.name.clone().unwrap_or_default();
     let known = args.name.clone().zip(args.password.clone());
     if !args.register && !name.is_empty() && runner.resume(&name) {
-        let state = State { spare: known, ..State::resuming(mode) };
+        let mut state = State::resuming(mode);
+        state.spare = known;
         return Ok((state, Vec::new()));
     }
     match known {

@@ -1,22 +1,54 @@
 //! The calls behind the effects.
 
-use broker_schemas::{Code, Error, Text, UserId, friend, message, user};
+mod group;
+
+use broker_schemas::{Code, Conversation, Error, Seq, Text, UserId, friend, message, user};
 use natter_client::{CallError, Chat};
 
-use crate::model::{Answer, Effect, Verb};
+use crate::model::{Amend, Answer, Effect, Page, Verb};
 
 /// How many messages of history to ask for at once.
 const PAGE: u32 = 50;
+/// How many results of a search to ask for at once.
+const FOUND: u32 = 20;
+/// How many conversations to list.
+const LISTED: u32 = 50;
 
 /// Carries out an effect that is one question to the server, or a few.
 pub(crate) async fn ask(chat: &Chat, effect: Effect) -> Answer {
     match effect {
-        Effect::History { conversation, before } => {
-            Answer::History { conversation, result: chat.history(conversation, before, PAGE).await }
+        Effect::History { conversation, page } => {
+            Answer::History { conversation, page, result: history(chat, conversation, page, PAGE).await }
+        }
+        Effect::Quoted { conversation, seq } => {
+            // The last one before the next one. The largest number has no next one, and no message will ever have it.
+            let page = Page::Before(Seq::new(seq.get() + 1).ok());
+            let result = history(chat, conversation, page, 1).await;
+            let found =
+                result.map(|page| page.messages.into_iter().find(|entry| entry.seq == seq).map(Box::new));
+            Answer::Quoted { conversation, seq, result: found }
         }
         Effect::Read { conversation, seq } => {
             let result = chat.call(&message::Read { conversation, seq }).await.map(drop);
             Answer::Read { conversation, seq, result }
+        }
+        Effect::Readers { conversation, seq, say } => {
+            let result = chat.call(&message::ListReaders { conversation, seq }).await;
+            Answer::Readers { conversation, seq, say, result }
+        }
+        Effect::Typing(conversation) => {
+            // Nobody misses it.
+            let _ = chat.call(&message::Typing { conversation }).await;
+            Answer::Tried
+        }
+        Effect::Amend { conversation, seq, amend } => {
+            let result = change(chat, conversation, seq, &amend).await;
+            Answer::Amended { seq, amend, result }
+        }
+        Effect::Search { words, skip } => Answer::Found { skip, result: search(chat, &words, skip).await },
+        Effect::Conversations => {
+            let request = message::ListConversations { after: None, limit: Some(LISTED) };
+            Answer::Conversations(chat.call(&request).await.map(|page| page.conversations))
         }
         Effect::Relate { verb, name } => {
             let result = relate(chat, verb, &name).await;
@@ -24,20 +56,61 @@ pub(crate) async fn ask(chat: &Chat, effect: Effect) -> Answer {
         }
         Effect::Friends => Answer::Friends(chat.call(&friend::ListFriends {}).await),
         Effect::Requests => Answer::Requests(chat.call(&friend::ListRequests {}).await),
-        Effect::Profile(user) => Answer::Profile(chat.call(&user::GetProfile { user: Some(user) }).await),
+        Effect::Profile(user) => {
+            let result = chat.call(&user::GetProfile { user: Some(user) }).await;
+            Answer::Profile { user, result }
+        }
         Effect::ChangePassword { old, new } => {
             Answer::PasswordChanged(change_password(chat, &old, &new).await)
         }
         Effect::LogOut => Answer::LoggedOut(chat.log_out().await),
-        Effect::SignIn { .. } | Effect::Send { .. } | Effect::Say(_) | Effect::Quit => {
-            Answer::SignedIn(Err("not a question to the server".into()))
-        }
+        effect => group::ask(chat, effect).await,
     }
+}
+
+async fn history(
+    chat: &Chat,
+    conversation: Conversation,
+    page: Page,
+    limit: u32,
+) -> Result<message::Messages, CallError> {
+    let (before, after) = match page {
+        Page::Before(before) => (before, None),
+        Page::After(after) => (None, Some(after)),
+    };
+    chat.call(&message::History { conversation, before, after, limit: Some(limit) }).await
+}
+
+async fn change(chat: &Chat, conversation: Conversation, seq: Seq, amend: &Amend) -> Result<(), CallError> {
+    let react = async |reaction: &str, remove| {
+        let reaction = Text::new(reaction).map_err(unfit)?;
+        chat.call(&message::React { conversation, seq, reaction, remove: Some(remove) }).await
+    };
+    let changed = match amend {
+        Amend::Edit(text) => {
+            let text = Text::new(text.as_str()).map_err(unfit)?;
+            chat.call(&message::Edit { conversation, seq, text }).await
+        }
+        Amend::Recall => chat.call(&message::Recall { conversation, seq }).await,
+        Amend::React(reaction) => react(reaction, false).await,
+        Amend::Unreact(reaction) => react(reaction, true).await,
+    };
+    changed.map(drop)
+}
+
+async fn search(chat: &Chat, words: &str, skip: u32) -> Result<message::Found, CallError> {
+    let text = Text::new(words).map_err(unfit)?;
+    chat.call(&message::Search { text, conversation: None, limit: Some(FOUND), skip: Some(skip) }).await
+}
+
+/// Who is called `name`.
+async fn find(chat: &Chat, name: &str) -> Result<user::Profile, CallError> {
+    chat.call(&user::Find { name: Text::new(name).map_err(unfit)? }).await
 }
 
 /// Does something about the user called `name`. Who that is, and whether the two are friends now.
 async fn relate(chat: &Chat, verb: Verb, name: &str) -> Result<(user::Profile, bool), CallError> {
-    let profile = chat.call(&user::Find { name: Text::new(name).map_err(unfit)? }).await?;
+    let profile = find(chat, name).await?;
     let user: UserId = profile.user;
     let friends = match verb {
         Verb::Add => chat.call(&friend::Request { user }).await?.friends,

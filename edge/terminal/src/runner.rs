@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker_schemas::message::Recipient;
 use broker_schemas::{Code, Conversation, Error, Outcome, Text, user};
-use natter_client::{Address, CallError, Chat, ChatOptions, Update, Updates};
+use natter_client::{Address, CallError, Chat, ChatOptions, Draft, Update, Updates};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ struct Outbound {
     conversation: Conversation,
     to: Recipient,
     client_id: Uuid,
-    text: String,
+    draft: Draft,
 }
 
 enum Done {
@@ -75,8 +75,8 @@ impl Runner {
         let (outbox, mut queue) = mpsc::channel(UNDER_WAY);
         let (sender, done) = (chat.clone(), self.done.clone());
         self.tasks.spawn(async move {
-            while let Some(Outbound { conversation, to, client_id, text }) = queue.recv().await {
-                let result = sender.send(to, client_id, &text, SEND_LIMIT).await;
+            while let Some(Outbound { conversation, to, client_id, draft }) = queue.recv().await {
+                let result = sender.send(to, client_id, draft, SEND_LIMIT).await;
                 let _ = done.send(Done::Answer(Answer::Sent { conversation, client_id, result })).await;
             }
         });
@@ -157,8 +157,8 @@ impl Runner {
                     Done::SignedIn(name, signed_in)
                 });
             }
-            Effect::Send { conversation, to, client_id, text } => {
-                let outbound = Outbound { conversation, to: Recipient::User(to), client_id, text };
+            Effect::Send { conversation, to, client_id, draft } => {
+                let outbound = Outbound { conversation, to, client_id, draft };
                 let queued = self.session.as_ref().is_some_and(|open| open.outbox.try_send(outbound).is_ok());
                 if !queued {
                     let result = Err(CallError::NotSent("too many messages wait".into()));

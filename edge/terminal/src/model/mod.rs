@@ -1,27 +1,41 @@
 //! What both modes show and do, without a terminal and without a network: a [`State`], and `update`, which makes a new
 //! state and [`Effect`]s of each [`Input`].
 
+mod answer;
 mod arrive;
 mod command;
 mod form;
+mod group;
+mod io;
 mod line;
+mod names;
+mod open;
+mod panel;
+mod people;
+mod recent;
+mod say;
+mod send;
 mod thread;
 mod update;
+mod words;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
-use broker_schemas::{Conversation, Seq, UserId, friend, message, user};
-use natter_client::{CallError, Update};
-use uuid::Uuid;
+use broker_schemas::{Conversation, GroupId, Timestamp, UserId};
 
-pub(crate) use arrive::explain;
-pub(crate) use command::{HELP, Verb};
+pub(crate) use answer::explain;
+pub(crate) use command::{Act, Amend, HELP, Verb};
 pub(crate) use form::{Field, Form};
+pub(crate) use group::Group;
+pub(crate) use io::{Answer, Effect, Input, Page, Why};
 pub(crate) use line::{Key, Line};
-pub(crate) use thread::{Stage, Thread};
+pub(crate) use panel::Panel;
+pub(crate) use people::{Person, Relation};
+pub(crate) use thread::{Stage, Stored, Thread};
 pub(crate) use update::update;
 
 use crate::text::Safe;
@@ -42,10 +56,13 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) mode: Mode,
+    /// Plain mode writes the numbers of messages of conversations of two, too.
+    pub(crate) numbers: bool,
     pub(crate) phase: Phase,
     pub(crate) link: Link,
     pub(crate) me: Option<Me>,
     pub(crate) people: BTreeMap<UserId, Person>,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
     pub(crate) threads: BTreeMap<Conversation, Thread>,
     /// The conversation on the screen, or that plain lines go to.
     pub(crate) open: Option<Conversation>,
@@ -53,10 +70,30 @@ pub(crate) struct State {
     /// A question that the next line answers.
     pub(crate) asking: Option<Asking>,
     pub(crate) notices: VecDeque<Safe>,
-    pub(crate) show_help: bool,
+    /// A list that lies over the conversation.
+    pub(crate) panel: Option<Panel>,
     pub(crate) view: View,
     /// Signs in when the kept session turns out to be over: name and password, from the command line.
     pub(crate) spare: Option<(String, String)>,
+    /// How long the program has run.
+    pub(crate) clock: Duration,
+    /// Where the others were told that the user is writing, and when.
+    told_typing: Option<(Conversation, Duration)>,
+    /// What was searched for last, and how much of it was shown.
+    search: Option<(String, u32)>,
+    recent: recent::Recent,
+    /// Lines that wait for the names in them.
+    unsaid: VecDeque<say::Line>,
+    lookups: Lookups,
+}
+
+/// Names that are being asked for, and those that can't be had until the next sign-in.
+#[derive(Debug, Default)]
+struct Lookups {
+    users: BTreeSet<UserId>,
+    groups: BTreeSet<GroupId>,
+    nameless_users: BTreeSet<UserId>,
+    nameless_groups: BTreeSet<GroupId>,
 }
 
 /// Which screen.
@@ -83,33 +120,18 @@ pub(crate) struct Me {
     pub(crate) name: Safe,
 }
 
-/// Somebody else.
-#[derive(Debug, Clone)]
-pub(crate) struct Person {
-    pub(crate) name: Safe,
-    pub(crate) display_name: Safe,
-    pub(crate) online: bool,
-    pub(crate) relation: Relation,
-}
-
-/// What somebody is to the user, in the order in which they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Relation {
-    Friend,
-    /// Asked the user.
-    Asks,
-    /// Was asked by the user.
-    Asked,
-    Blocked,
-    /// Only known from messages.
-    Stranger,
-}
-
 /// What the next line answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asking {
     OldPassword,
-    NewPassword { old: String },
+    NewPassword {
+        old: String,
+    },
+    /// Whether this is meant: the name of the group says so.
+    Confirm {
+        group: GroupId,
+        act: Act,
+    },
 }
 
 /// How the open conversation is being looked at; the screen says how far that can go.
@@ -121,95 +143,10 @@ pub(crate) struct View {
     pub(crate) scroll_max: usize,
     /// How many lines fit on the screen.
     pub(crate) page: usize,
+    /// The message to show at the top, instead of scrolling.
+    pub(crate) from: Option<u64>,
     /// The first message that was unread when the conversation was opened.
     pub(crate) unread_from: Option<u64>,
-}
-
-/// Something that happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// A key.
-    Key(Key),
-    /// Text was pasted.
-    Paste(String),
-    /// A line was entered.
-    Line(String),
-    /// The screen was drawn: `page` lines of the conversation fit, and `scroll_max` more are above.
-    Drawn { page: usize, scroll_max: usize },
-    /// From the server.
-    Update(Update),
-    /// An effect was carried out.
-    Answer(Answer),
-}
-
-/// What became of an effect.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    SignedIn(Result<(), String>),
-    Sent {
-        conversation: Conversation,
-        client_id: Uuid,
-        result: Result<message::Sent, CallError>,
-    },
-    History {
-        conversation: Conversation,
-        result: Result<Vec<message::Entry>, CallError>,
-    },
-    Read {
-        conversation: Conversation,
-        seq: Seq,
-        result: Result<(), CallError>,
-    },
-    /// The other one, and whether the two are friends now.
-    Related {
-        verb: Verb,
-        name: String,
-        result: Result<(user::Profile, bool), CallError>,
-    },
-    Friends(Result<friend::Friends, CallError>),
-    Requests(Result<friend::Requests, CallError>),
-    Profile(Result<user::Profile, CallError>),
-    PasswordChanged(Result<(), CallError>),
-    LoggedOut(Result<(), CallError>),
-}
-
-/// Something to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Effect {
-    SignIn {
-        name: String,
-        password: String,
-        register: bool,
-    },
-    Send {
-        conversation: Conversation,
-        to: UserId,
-        client_id: Uuid,
-        text: String,
-    },
-    History {
-        conversation: Conversation,
-        before: Option<Seq>,
-    },
-    Read {
-        conversation: Conversation,
-        seq: Seq,
-    },
-    Relate {
-        verb: Verb,
-        name: String,
-    },
-    Friends,
-    Requests,
-    Profile(UserId),
-    ChangePassword {
-        old: String,
-        new: String,
-    },
-    LogOut,
-    /// Write a line; the screen shows it by other means.
-    Say(Safe),
-    Quit,
 }
 
 impl State {
@@ -217,18 +154,26 @@ impl State {
     pub(crate) fn signed_out(mode: Mode, name: &str) -> Self {
         Self {
             mode,
+            numbers: false,
             phase: Phase::SignIn(Form::new(name)),
             link: Link::Connecting,
             me: None,
             people: BTreeMap::new(),
+            groups: BTreeMap::new(),
             threads: BTreeMap::new(),
             open: None,
             input: Line::default(),
             asking: None,
             notices: VecDeque::new(),
-            show_help: false,
+            panel: None,
             view: View::default(),
             spare: None,
+            clock: Duration::ZERO,
+            told_typing: None,
+            search: None,
+            recent: recent::Recent::default(),
+            unsaid: VecDeque::new(),
+            lookups: Lookups::default(),
         }
     }
 
@@ -242,49 +187,36 @@ impl State {
         Self { phase: Phase::Chat, ..Self::signed_out(mode, "") }
     }
 
+    /// Whether `user` is who is signed in.
+    pub(crate) fn is_me(&self, user: UserId) -> bool {
+        self.me.as_ref().is_some_and(|me| me.user == user)
+    }
+
     /// The other one of a conversation of two.
     pub(crate) fn peer_of(&self, conversation: Conversation) -> Option<UserId> {
         conversation.peer_of(self.me.as_ref()?.user)
     }
 
-    /// What to call a user: the account's name, which nobody else can take.
-    pub(crate) fn name_of(&self, user: UserId) -> Safe {
-        match (&self.me, self.people.get(&user)) {
-            (Some(me), _) if me.user == user => me.name.clone(),
-            (_, Some(person)) => person.name.clone(),
-            _ => Safe::line(&format!("user {user}")),
-        }
+    fn conversation_with(&self, user: UserId) -> Option<Conversation> {
+        Conversation::direct(self.me.as_ref()?.user, user).ok()
     }
 
-    /// What to call a conversation.
-    pub(crate) fn title_of(&self, conversation: Conversation) -> Safe {
-        self.peer_of(conversation)
-            .map_or_else(|| Safe::line(&conversation.to_string()), |peer| self.name_of(peer))
+    /// How many messages of `conversation` the user has not read.
+    pub(crate) fn unread_in(&self, conversation: Conversation) -> u64 {
+        self.threads.get(&conversation).map_or(0, Thread::unread)
     }
 
-    /// The people to show, in order: friends by name, then requests, then the others.
-    pub(crate) fn roster(&self) -> Vec<(UserId, &Person)> {
-        let talks = |user: UserId| {
-            self.me.as_ref().is_some_and(|me| {
-                Conversation::direct(me.user, user).is_ok_and(|there| self.threads.contains_key(&there))
-            })
-        };
-        let mut roster: Vec<_> = self
-            .people
-            .iter()
-            .filter(|(user, person)| person.relation != Relation::Stranger || talks(**user))
-            .map(|(user, person)| (*user, person))
-            .collect();
-        roster.sort_by_key(|(_, person)| (person.relation, person.name.as_str().to_lowercase()));
-        roster
+    /// Whether an unread message of `conversation` points out the user.
+    pub(crate) fn calls_me(&self, conversation: Conversation) -> bool {
+        let (Some(me), Some(thread)) = (&self.me, self.threads.get(&conversation)) else { return false };
+        thread.calls(me.user)
     }
 
-    /// How many messages of others in `conversation` the user has not read.
-    pub(crate) fn unread_in(&self, conversation: Conversation) -> usize {
-        match (&self.me, self.threads.get(&conversation)) {
-            (Some(me), Some(thread)) => thread.unread(me.user),
-            _ => 0,
-        }
+    /// Who is writing in a conversation, and for how long that is still shown.
+    pub(crate) fn typing_in(&self, conversation: Conversation) -> Vec<(UserId, Duration)> {
+        let typing = self.threads.get(&conversation).map(|thread| &thread.typing);
+        let shown = typing.into_iter().flatten().filter(|(_, until)| **until > self.clock);
+        shown.map(|(user, until)| (*user, *until - self.clock)).collect()
     }
 
     /// Tells the person something, in whichever way the mode has.
@@ -297,4 +229,19 @@ impl State {
         self.notices.push_back(text);
         said
     }
+
+    /// The same, about a conversation.
+    fn notice_in(&mut self, conversation: Conversation, text: impl AsRef<str>) -> Effect {
+        let label = self.label(conversation);
+        self.notice(format!("[{label}] {}", text.as_ref()))
+    }
+}
+
+/// A moment, on the clock of this machine; with its day, unless it is today.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone.clone());
+    let today = jiff::Timestamp::now().to_zoned(zone).date();
+    let format = if at.date() == today { "%H:%M" } else { "%H:%M on %-d %B %Y" };
+    at.strftime(format).to_string()
 }

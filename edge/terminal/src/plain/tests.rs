@@ -10,7 +10,7 @@ use super::*;
 use crate::exit_code;
 use crate::model::Mode;
 
-fn with_bob(token: &str, unread: Vec<message::ConversationEntry>) -> user::Session {
+fn with_bob(token: &str, unread: Vec<message::Standing>) -> user::Session {
     let (name, since) = ("bob".to_owned(), Timestamp(0));
     let bob =
         friend::FriendEntry { user: user_id(2), name: name.clone(), display_name: name, online: true, since };
@@ -53,7 +53,7 @@ async fn serve(mut peer: Peer, mut stored: Vec<message::Entry>) -> Vec<String> {
                 let request: message::Sync = decode(&call.body);
                 let have = request.have.get(&with(2)).copied().unwrap_or_default();
                 let messages = stored.iter().filter(|entry| entry.seq.get() > have).cloned().collect();
-                peer.ok(&call, &message::Missed { messages, more: false }).await;
+                peer.ok(&call, &message::Missed { messages, changed: Vec::new(), more: false }).await;
             }
             "friend.requests" => {
                 let (incoming, outgoing, blocked) = (Vec::new(), Vec::new(), Vec::new());
@@ -63,7 +63,7 @@ async fn serve(mut peer: Peer, mut stored: Vec<message::Entry>) -> Vec<String> {
                 let request: message::Send = decode(&call.body);
                 let new = message::Entry {
                     from: user_id(1),
-                    client_id: request.client_id,
+                    client_id: Some(request.client_id),
                     text: request.text.into(),
                     ..entry(2, 9)
                 };

@@ -13,8 +13,8 @@ use crate::text::{Safe, width_of};
 const LABEL: u16 = 11;
 
 pub(super) fn draw(frame: &mut Frame<'_>, form: &Form) {
-    let [area] = Layout::horizontal([Constraint::Max(60)]).flex(Flex::Center).areas(frame.area());
-    let [area] = Layout::vertical([Constraint::Max(13)]).flex(Flex::Center).areas(area);
+    let [area] = Layout::horizontal([Constraint::Max(64)]).flex(Flex::Center).areas(frame.area());
+    let [area] = Layout::vertical([Constraint::Max(14)]).flex(Flex::Center).areas(area);
     let block = Block::bordered().title(" Natter ");
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -23,6 +23,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form) {
     let name = Safe::line(form.name.as_str());
     let password = "•".repeat(form.password.as_str().chars().count());
     let action = if form.register { "make an account and sign in" } else { "sign in" };
+    let hint = if form.register { Modifier::DIM } else { Modifier::empty() };
     let mut lines = vec![
         Line::default(),
         field("Name", name.as_str(), form.field == Field::Name),
@@ -31,8 +32,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form) {
         Line::default(),
         field("", &format!("{mark} make a new account"), form.field == Field::Register),
         Line::default(),
-        Line::styled(format!(" Enter: {action}   Tab: next field"), Modifier::DIM),
-        Line::styled(" Space: tick the box   Ctrl-C: leave", Modifier::DIM),
+        Line::styled(" New here? Tab to the box, Space ticks it, then Enter.", hint),
+        Line::default(),
+        Line::styled(format!(" Enter: {action}   Tab: next field   Ctrl-C: leave"), Modifier::DIM),
     ];
     if form.busy {
         lines.push(Line::from(" asking the server…"));

@@ -3,8 +3,12 @@
 mod chat;
 mod form;
 mod keys;
+mod list;
+mod panel;
+mod thread;
 
 use std::io::stdout;
+use std::time::Instant;
 
 use anyhow::Context;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event, EventStream};
@@ -19,6 +23,7 @@ pub(crate) async fn run(mut state: State, mut runner: Runner, first: Vec<Effect>
     let mut screen = Screen::open()?;
     let mut events = EventStream::new();
     let mut ended = std::pin::pin!(ended());
+    let start = Instant::now();
     let mut effects = first;
     loop {
         for effect in effects {
@@ -27,12 +32,13 @@ pub(crate) async fn run(mut state: State, mut runner: Runner, first: Vec<Effect>
             }
             runner.run(effect);
         }
-        let mut drawn = Input::Drawn { page: 0, scroll_max: 0 };
+        let mut drawn = nothing_drawn();
         screen.0.draw(|frame| drawn = draw(frame, &state))?;
         effects = update(&mut state, drawn);
         if !effects.is_empty() {
             continue;
         }
+        let fades = state.open.and_then(|open| state.typing_in(open).into_iter().map(|(_, left)| left).min());
         let input = tokio::select! {
             input = runner.next() => Some(input),
             event = events.next() => match event.context("the terminal is gone")?? {
@@ -41,9 +47,12 @@ pub(crate) async fn run(mut state: State, mut runner: Runner, first: Vec<Effect>
                 // A new size, among others: drawn again.
                 _ => None,
             },
+            // Nobody is writing any more: drawn again.
+            () = tokio::time::sleep(fades.unwrap_or_default()), if fades.is_some() => None,
             () = &mut ended => return Ok(()),
         };
-        effects = input.map(|input| update(&mut state, input)).unwrap_or_default();
+        effects = update(&mut state, Input::Clock(start.elapsed()));
+        effects.extend(input.map(|input| update(&mut state, input)).unwrap_or_default());
     }
 }
 
@@ -52,10 +61,14 @@ fn draw(frame: &mut Frame<'_>, state: &State) -> Input {
     match &state.phase {
         Phase::SignIn(form) => {
             form::draw(frame, form);
-            Input::Drawn { page: 0, scroll_max: 0 }
+            nothing_drawn()
         }
         Phase::Chat => chat::draw(frame, state),
     }
+}
+
+const fn nothing_drawn() -> Input {
+    Input::Drawn { page: 0, scroll_max: 0, scroll: 0 }
 }
 
 /// The terminal while it is ours.

@@ -1,7 +1,13 @@
 //! The model, without a terminal and without a network.
 
+mod groups;
+mod messages;
+mod pages;
+
+use broker_schemas::rights::Role;
 use broker_schemas::{
-    Code, Conversation, Error, Fetched, Outcome, Seq, SessionId, Timestamp, UserId, friend, message, user,
+    Code, Conversation, Error, Fetched, GroupId, Outcome, Seq, SessionId, Timestamp, UserId, friend, group,
+    message, user,
 };
 use natter_client::{CallError, Closed, Event, Update};
 use uuid::Uuid;
@@ -22,10 +28,35 @@ pub(crate) fn entry(from: u64, peer: u64, seq: u64, text: &str) -> message::Entr
         conversation: with(peer),
         seq: Seq::new(seq).unwrap(),
         from: id(from),
-        client_id: Uuid::from_u128(u128::from(seq)),
+        client_id: Some(Uuid::from_u128(u128::from(seq))),
         text: text.into(),
         sent_at: Timestamp(1_700_000_000_000),
+        quote: None,
+        mentions: Vec::new(),
+        payload: None,
+        notice: None,
+        edited_at: None,
+        recalled_by: None,
+        reactions: Vec::new(),
+        revision: 0,
     }
+}
+
+pub(crate) fn team() -> GroupId {
+    GroupId::new(9).unwrap()
+}
+
+/// The conversation of the group team.
+pub(crate) fn in_team() -> Conversation {
+    Conversation::group(team())
+}
+
+pub(crate) fn said_in_team(from: u64, seq: u64, text: &str) -> message::Entry {
+    message::Entry { conversation: in_team(), ..entry(from, 2, seq, text) }
+}
+
+pub(crate) fn happened_in_team(by: u64, seq: u64, change: group::Change) -> message::Entry {
+    message::Entry { notice: Some(change), client_id: None, ..said_in_team(by, seq, "") }
 }
 
 fn session() -> user::Session {
@@ -44,22 +75,29 @@ fn session() -> user::Session {
         token: "t".into(),
         expires_at: Timestamp(i64::MAX),
         friends: Fetched::Available(vec![friend(2, "bob"), friend(3, "Carol")]),
-        unread: Fetched::Available(vec![message::ConversationEntry {
-            conversation: with(2),
-            last_seq: 2,
-            read_seq: 1,
+        groups: Fetched::Available(vec![group::GroupEntry {
+            group: team(),
+            name: "team".into(),
+            role: Role::Owner,
+            members: 3,
+            unread: None,
         }]),
+        unread: Fetched::Available(vec![standing(with(2), 2, 1), standing(in_team(), 4, 4)]),
     }
 }
 
-/// Alice, signed in, with the friends bob (2, online) and Carol (3).
+fn standing(conversation: Conversation, last_seq: u64, read_seq: u64) -> message::Standing {
+    message::Standing { conversation, first_seq: 1, last_seq, read_seq, revision: 0 }
+}
+
+/// Alice, signed in, with the friends bob (2, online) and Carol (3), and owner of the group team, of which all was read.
 pub(crate) fn signed_in(mode: Mode) -> State {
     let mut state = State::resuming(mode);
     update(&mut state, Input::Update(Update::Online(Box::new(session()))));
     state
 }
 
-fn type_line(state: &mut State, line: &str) -> Vec<Effect> {
+pub(crate) fn type_line(state: &mut State, line: &str) -> Vec<Effect> {
     for c in line.chars() {
         update(state, Input::Key(Key::Char(c)));
     }
@@ -68,6 +106,10 @@ fn type_line(state: &mut State, line: &str) -> Vec<Effect> {
 
 fn arrives(state: &mut State, entry: message::Entry) -> Vec<Effect> {
     update(state, Input::Update(Update::Message(entry)))
+}
+
+fn happens(state: &mut State, event: Event) -> Vec<Effect> {
+    update(state, Input::Update(Update::Event(event)))
 }
 
 fn said(effects: &[Effect]) -> Vec<String> {
@@ -139,7 +181,7 @@ fn what_is_shown_is_read_and_the_server_is_told_once_at_a_time() {
 fn what_is_scrolled_away_is_not_read() {
     let mut state = signed_in(Mode::Screen);
     type_line(&mut state, "/open bob");
-    update(&mut state, Input::Drawn { page: 10, scroll_max: 30 });
+    update(&mut state, Input::Drawn { page: 10, scroll_max: 30, scroll: 0 });
     update(&mut state, Input::Key(Key::PageUp));
     assert_eq!(arrives(&mut state, entry(2, 2, 2, "hi")), []);
     assert_eq!(state.unread_in(with(2)), 1);
@@ -158,7 +200,7 @@ fn a_message_is_pending_until_it_comes_back_in_its_place() {
         Ok(message::Sent { conversation: with(2), seq: Seq::new(3).unwrap(), sent_at: Timestamp(1) });
     update(&mut state, Input::Answer(Answer::Sent { conversation: with(2), client_id: ids[0], result }));
     assert_eq!(stage(&state), Some(Stage::Sent));
-    arrives(&mut state, message::Entry { client_id: ids[0], ..entry(1, 2, 3, "hello") });
+    arrives(&mut state, message::Entry { client_id: Some(ids[0]), ..entry(1, 2, 3, "hello") });
     assert_eq!(stage(&state), None);
     assert_eq!(state.threads[&with(2)].messages.len(), 1);
 }
@@ -176,7 +218,7 @@ fn a_failed_message_says_why_and_is_retried_under_the_same_id() {
 }
 
 #[test]
-fn keys_walk_through_friends_in_the_order_of_the_list() {
+fn keys_walk_through_friends_and_groups_in_the_order_of_the_list() {
     let mut state = signed_in(Mode::Screen);
     let mut open = |key| {
         update(&mut state, Input::Key(key));
@@ -184,23 +226,9 @@ fn keys_walk_through_friends_in_the_order_of_the_list() {
     };
     assert_eq!(open(Key::Next), Some(with(2)));
     assert_eq!(open(Key::Next), Some(with(3)));
+    assert_eq!(open(Key::Next), Some(in_team()));
     assert_eq!(open(Key::Down), Some(with(2)));
-    assert_eq!(open(Key::Previous), Some(with(3)));
-}
-
-#[test]
-fn history_is_fetched_once_from_the_oldest_known_message() {
-    let mut state = signed_in(Mode::Screen);
-    arrives(&mut state, entry(2, 2, 2, "hi"));
-    let effects = type_line(&mut state, "/open bob");
-    let history = Effect::History { conversation: with(2), before: Seq::new(2).ok() };
-    assert!(effects.contains(&history), "{effects:?}");
-    assert_eq!(update(&mut state, Input::Key(Key::PageUp)), []);
-    let result = Ok(vec![entry(1, 2, 1, "first")]);
-    update(&mut state, Input::Answer(Answer::History { conversation: with(2), result }));
-    assert_eq!(state.threads[&with(2)].messages.len(), 2);
-    // It begins with the first one: there is nothing older.
-    assert_eq!(update(&mut state, Input::Key(Key::PageUp)), []);
+    assert_eq!(open(Key::Previous), Some(in_team()));
 }
 
 #[test]
@@ -281,7 +309,8 @@ fn the_end_of_a_session_leaves_nothing_of_it_on_the_screen() {
 
 #[test]
 fn a_stale_session_falls_back_on_the_password_once() {
-    let mut state = State { spare: Some(("alice".into(), "pw".into())), ..State::resuming(Mode::Plain) };
+    let spare = Some(("alice".into(), "pw".into()));
+    let mut state = State { spare, ..State::resuming(Mode::Plain) };
     let over = || Input::Update(Update::Over(Closed { code: None, message: "void".into() }));
     let effects = update(&mut state, over());
     assert_eq!(effects, [Effect::SignIn { name: "alice".into(), password: "pw".into(), register: false }]);
