@@ -59,10 +59,12 @@ pub enum Delivery {
     ///
     /// Versions make this right however deliveries are lost or overtake each other. An edge that knows an older version asks
     /// who is a member (`message.present`) before it hands out anything; and it hands out nothing to a member who joined by a
-    /// later version than the delivery's.
+    /// later version than `joined_by`, which is older than `version` when the event is about something older.
     ToMembers {
         /// The group's version when the event happened.
         version: u64,
+        /// Only for those who became members by this version, or an earlier one.
+        joined_by: u64,
         /// Who became a member by this version.
         joined: Vec<UserId>,
         /// Who ceased to be one by this version.

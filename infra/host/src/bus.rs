@@ -98,7 +98,8 @@ impl Bus {
         Ok(())
     }
 
-    /// Pushes `event` to those who are members of `group` as of `version`, by which nobody joined or left.
+    /// Pushes `event` to those who are members of `group` as of `version`, by which nobody joined or left, and who became
+    /// members by the version `joined_by` at the latest.
     ///
     /// # Errors
     /// As [`Bus::push`].
@@ -106,10 +107,11 @@ impl Bus {
         &self,
         group: GroupId,
         version: u64,
+        joined_by: u64,
         event: &E,
     ) -> Result<(), Error> {
         let (joined, left) = (Vec::new(), Vec::new());
-        let delivery = Delivery::ToMembers { version, joined, left, push: Push::of(event)? };
+        let delivery = Delivery::ToMembers { version, joined_by, joined, left, push: Push::of(event)? };
         self.deliver(Audience::Group(group), &delivery).await
     }
 

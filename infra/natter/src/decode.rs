@@ -42,10 +42,13 @@ fn delivery(body: &[u8]) -> Option<String> {
     match ContentType::Postcard.decode(body).ok()? {
         Delivery::Event(push) => Some(format!("{{{}}}", event(&push))),
         close @ Delivery::Close { .. } => serde_json::to_string(&close).ok(),
-        Delivery::ToMembers { version, joined, left, push } => {
+        Delivery::ToMembers { version, joined_by, joined, left, push } => {
             let [joined, left] = [joined, left].map(|users| serde_json::to_string(&users).ok());
             let (joined, left) = (joined?, left?);
-            Some(format!("{{\"version\":{version},\"joined\":{joined},\"left\":{left},{}}}", event(&push)))
+            Some(format!(
+                "{{\"version\":{version},\"joined_by\":{joined_by},\"joined\":{joined},\"left\":{left},{}}}",
+                event(&push)
+            ))
         }
         Delivery::Join { group, push } => Some(format!("{{\"join\":{group},{}}}", event(&push))),
     }
@@ -72,11 +75,11 @@ mod tests {
             decode("natter.deliver.user.3", &event),
             r#"{"event":"friend.presence","body":{"user":7,"online":true}}"#
         );
-        let (version, joined, left) = (5, vec![user], vec![]);
-        let delivery = Delivery::ToMembers { version, joined, left, push: push.clone() };
+        let (version, joined_by, joined, left) = (5, 5, vec![user], vec![]);
+        let delivery = Delivery::ToMembers { version, joined_by, joined, left, push: push.clone() };
         assert_eq!(
             decode("natter.deliver.group.3", &ContentType::Postcard.encode(&delivery).unwrap()),
-            r#"{"version":5,"joined":[7],"left":[],"event":"friend.presence","body":{"user":7,"online":true}}"#
+            r#"{"version":5,"joined_by":5,"joined":[7],"left":[],"event":"friend.presence","body":{"user":7,"online":true}}"#
         );
         let delivery = Delivery::Join { group: GroupId::new(3).unwrap(), push };
         assert_eq!(

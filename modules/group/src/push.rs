@@ -28,11 +28,11 @@ impl Module {
             Change::Left { user } => self.bus.push(Audience::User(*user), &LeftEvent { group }).await,
             Change::Kicked { user } => self.bus.push(Audience::User(*user), &KickedEvent { group, by }).await,
             Change::Dissolved {} => {
-                self.bus.push_to_members(group, version, &DissolvedEvent { group, by }).await
+                self.bus.push_to_members(group, version, version, &DissolvedEvent { group, by }).await
             }
             Change::Announced { text } => {
                 let event = AnnouncedEvent { group, by, text: text.to_string() };
-                self.bus.push_to_members(group, version, &event).await
+                self.bus.push_to_members(group, version, version, &event).await
             }
             Change::Transferred { .. }
             | Change::RoleSet { .. }

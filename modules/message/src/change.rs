@@ -4,7 +4,7 @@ use broker_schemas::message::Changed;
 use broker_schemas::{Conversation, Event};
 
 use crate::Module;
-use crate::push;
+use crate::push::{self, AsOf};
 
 /// What became of a change of a message.
 #[derive(Debug)]
@@ -12,12 +12,7 @@ pub(crate) enum Applied<E> {
     /// It was so already, at this revision of the message.
     Already(u64),
     /// It is so now.
-    Now {
-        revision: u64,
-        /// Of the group whose members are told.
-        version: u64,
-        event: E,
-    },
+    Now { revision: u64, as_of: AsOf, event: E },
 }
 
 impl Module {
@@ -25,8 +20,8 @@ impl Module {
     pub(crate) async fn finish<E: Event>(&self, conversation: Conversation, applied: Applied<E>) -> Changed {
         match applied {
             Applied::Already(revision) => Changed { revision },
-            Applied::Now { revision, version, event } => {
-                push::to_all(&self.bus, conversation, version, &event).await;
+            Applied::Now { revision, as_of, event } => {
+                push::to_all(&self.bus, conversation, as_of, &event).await;
                 Changed { revision }
             }
         }

@@ -21,6 +21,7 @@ impl Handle<ChangeGroup> for Module {
         if let Some(notice) = notice {
             let delivery = Delivery::ToMembers {
                 version: request.version,
+                joined_by: request.version,
                 joined: joined(&request),
                 left: left(&request),
                 push: Push::of(&NewEvent(notice))?,

@@ -6,7 +6,7 @@ use natter_host::{Bus, Result, failpoint};
 
 use crate::batch::Work;
 use crate::plan::{Draft, Outcome, Plan};
-use crate::push;
+use crate::push::{self, AsOf};
 use crate::retry::{refusal, retrying};
 use crate::store::Store;
 
@@ -18,8 +18,8 @@ pub(crate) struct Committer {
 /// What a transaction did, before anyone is told.
 pub(crate) struct Committed {
     pub(crate) outcomes: Vec<Outcome>,
-    /// What to push, each with the version of the group whose members are told.
-    pub(crate) push: Vec<(Entry, u64)>,
+    /// What to push, and to whom in a group.
+    pub(crate) push: Vec<(Entry, AsOf)>,
 }
 
 impl Committer {
@@ -32,8 +32,8 @@ impl Work<Draft, Outcome> for Committer {
     async fn work(&mut self, drafts: Vec<Draft>) -> Vec<Outcome> {
         match retrying(|| commit(&self.store, &drafts)).await {
             Ok(Committed { outcomes, push }) => {
-                for (entry, version) in push {
-                    push::to_all(&self.bus, entry.conversation, version, &NewEvent(entry)).await;
+                for (entry, as_of) in push {
+                    push::to_all(&self.bus, entry.conversation, as_of, &NewEvent(entry)).await;
                 }
                 failpoint::reach("message.send.after_push");
                 outcomes
@@ -55,8 +55,8 @@ pub(crate) async fn commit(store: &Store, drafts: &[Draft]) -> Result<Committed>
     let mut plan = Plan::new(drafts, &stored);
     let mut push = Vec::new();
     for entry in std::mem::take(&mut plan.repeated) {
-        let version = Store::as_of(&mut transaction, entry.conversation, entry.seq).await?;
-        push.push((entry, version));
+        let as_of = Store::as_of(&mut transaction, entry.conversation, entry.seq).await?;
+        push.push((entry, as_of));
     }
     let conversations = plan.conversations();
     if !conversations.is_empty() {
@@ -76,7 +76,7 @@ pub(crate) async fn commit(store: &Store, drafts: &[Draft]) -> Result<Committed>
         failpoint::commit(transaction, "message.send").await?;
         push.extend(placed.entries.into_iter().map(|entry| {
             let version = places.get(&entry.conversation).map_or(0, |place| place.version);
-            (entry, version)
+            (entry, AsOf::version(version))
         }));
     }
     Ok(Committed { outcomes: plan.outcomes(), push })
@@ -201,19 +201,19 @@ mod tests {
             let there = group(&store, 9, &[1, 2]).await;
             let message = draft(there, 1, "x");
             send(&store, &message).await;
-            let version = async || {
+            let as_of = async || {
                 let mut committed = commit(&store, std::slice::from_ref(&message)).await.unwrap();
                 committed.push.pop().unwrap().1
             };
-            assert_eq!(version().await, 1, "{}", test.name);
+            assert_eq!(as_of().await, AsOf::version(1), "{}", test.name);
             alter(&store, 9, 2, 1, Change::Kicked { user: user(2) }).await;
-            assert_eq!(version().await, 2, "{}", test.name);
-            // Who joined by version 3 doesn't see the message, so members as of 2 are told.
+            assert_eq!(as_of().await, AsOf::version(2), "{}", test.name);
+            // Who joined by version 3 doesn't see the message, so those are told who joined before.
             alter(&store, 9, 3, 1, Change::Joined { user: user(3) }).await;
             alter(&store, 9, 4, 1, Change::Renamed { name: broker_schemas::Text::new("n").unwrap() }).await;
-            assert_eq!(version().await, 2, "{}", test.name);
+            assert_eq!(as_of().await, AsOf { version: 4, joined_by: 2 }, "{}", test.name);
             alter(&store, 9, 5, 1, Change::Left { user: user(3) }).await;
-            assert_eq!(version().await, 5, "{}", test.name);
+            assert_eq!(as_of().await, AsOf::version(5), "{}", test.name);
         }
     }
 
@@ -225,7 +225,7 @@ mod tests {
             fill(&store, pair(1, 2), 1).await;
             let Committed { push, .. } = commit(&store, &[draft(there, 7, "x")]).await.unwrap();
             assert_eq!(push.len(), 1, "{}", test.name);
-            assert_eq!(push[0].1, 1, "{}", test.name);
+            assert_eq!(push[0].1, AsOf::version(1), "{}", test.name);
             assert_eq!(entries(&store, there).await.len(), 2, "{}", test.name);
             assert_eq!(say(&store, there, 1_001, "y").await, seq(3), "{}", test.name);
         }

@@ -42,11 +42,11 @@ pub(crate) async fn apply(
     }
     store.rewrite(&mut transaction, &target.entry, text, now).await?;
     Store::revise(&mut transaction, &target).await?;
-    let version = Store::as_of(&mut transaction, conversation, seq).await?;
+    let as_of = Store::as_of(&mut transaction, conversation, seq).await?;
     transaction.commit().await?;
     let revision = target.next_revision();
     let event = EditedEvent { conversation, seq, revision, text: text.to_string(), edited_at: now };
-    Ok(Applied::Now { revision, version, event })
+    Ok(Applied::Now { revision, as_of, event })
 }
 
 fn check(
@@ -169,10 +169,10 @@ mod tests {
             let there = group(&store, 9, &[1, 2]).await;
             say(&store, there, 1, "before").await;
             alter(&store, 9, 2, 3, Change::Joined { user: user(3) }).await;
-            let Applied::Now { version, .. } = edit(&store, there, 2, 1, "now").await.unwrap() else {
+            let Applied::Now { as_of, .. } = edit(&store, there, 2, 1, "now").await.unwrap() else {
                 panic!()
             };
-            assert_eq!(version, 1, "{}", test.name);
+            assert_eq!((as_of.version, as_of.joined_by), (2, 1), "{}", test.name);
             assert_eq!(code(edit(&store, there, 2, 3, "mine").await), Code::NotFound, "{}", test.name);
         }
     }

@@ -1,7 +1,7 @@
 //! `message.history`: a page of a conversation.
 
 use broker_schemas::message::{History, Messages};
-use broker_schemas::{Error, Seq, SignedIn, UserId};
+use broker_schemas::{Error, SignedIn, UserId};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
@@ -29,7 +29,8 @@ pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Resu
             store.ranges(&mut page, &[range]).await?;
         }
         None => {
-            let before = before.map_or(last + 1, Seq::get);
+            // Not beyond what was there when the caller was seen to be a member.
+            let before = before.map_or(last + 1, |before| before.get().min(last + 1));
             store.page_before(&mut page, conversation, first, before).await?;
         }
     }

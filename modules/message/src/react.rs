@@ -58,11 +58,11 @@ pub(crate) async fn apply(
         Store::add_reaction(&mut transaction, conversation, seq, user, reaction, revision).await?;
     }
     Store::revise(&mut transaction, &target).await?;
-    let version = Store::as_of(&mut transaction, conversation, seq).await?;
+    let as_of = Store::as_of(&mut transaction, conversation, seq).await?;
     transaction.commit().await?;
     let revision = target.next_revision();
     let event = ReactedEvent { conversation, seq, revision, user, reaction: reaction.to_string(), removed };
-    Ok(Applied::Now { revision, version, event })
+    Ok(Applied::Now { revision, as_of, event })
 }
 
 /// Whether one more reaction fits beside those that are `there`, each with whether it is one's own too.

@@ -8,7 +8,7 @@ use natter_host::{Call, Handle, Result};
 use crate::Module;
 use crate::access::{Seat, no_such_conversation};
 use crate::cursors::{Cursor, Outcome};
-use crate::push;
+use crate::push::{self, AsOf};
 use crate::store::Store;
 
 impl Handle<Read> for Module {
@@ -26,7 +26,7 @@ impl Handle<Read> for Module {
                 let event = ReadEvent { conversation, user, seq };
                 let receipts_up_to = self.settings.receipts_up_to;
                 if is_told_to_all(&self.store, conversation, receipts_up_to).await? {
-                    push::to_all(&self.bus, conversation, seat.place.version, &event).await;
+                    push::to_all(&self.bus, conversation, AsOf::version(seat.place.version), &event).await;
                 } else if let Err(error) = self.bus.push(Audience::User(user), &event).await {
                     tracing::debug!(%error, "read cursor not pushed");
                 }

@@ -39,11 +39,11 @@ pub(crate) async fn apply(
     }
     store.erase(&mut transaction, &target.entry, user).await?;
     Store::revise(&mut transaction, &target).await?;
-    let version = Store::as_of(&mut transaction, conversation, seq).await?;
+    let as_of = Store::as_of(&mut transaction, conversation, seq).await?;
     transaction.commit().await?;
     let revision = target.next_revision();
     let event = RecalledEvent { conversation, seq, revision, by: user };
-    Ok(Applied::Now { revision, version, event })
+    Ok(Applied::Now { revision, as_of, event })
 }
 
 /// `sender` is what the sender of the message is now, if still a member.

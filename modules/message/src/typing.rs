@@ -7,7 +7,7 @@ use natter_host::{Call, Handle, Result};
 
 use crate::Module;
 use crate::access::no_such_conversation;
-use crate::push;
+use crate::push::{self, AsOf};
 
 impl Handle<Typing> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Typing) -> Result<Done> {
@@ -24,7 +24,7 @@ impl Handle<Typing> for Module {
                     tracing::debug!(%error, "typing not pushed");
                 }
             }
-            None => push::to_all(&self.bus, conversation, seat.place.version, &event).await,
+            None => push::to_all(&self.bus, conversation, AsOf::version(seat.place.version), &event).await,
         }
         Ok(Done {})
     }

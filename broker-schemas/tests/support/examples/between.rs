@@ -21,13 +21,14 @@ pub(super) fn examples() -> Vec<Example> {
         other(
             "Delivery",
             "an event to a group's members",
-            &Delivery::ToMembers { version: 1, joined: vec![], left: vec![], push: push() },
+            &Delivery::ToMembers { version: 1, joined_by: 1, joined: vec![], left: vec![], push: push() },
         ),
         other(
             "Delivery",
             "an event to a group whose members have changed",
             &Delivery::ToMembers {
                 version: u64::MAX,
+                joined_by: 5,
                 joined: vec![user_id(7), user_id(300)],
                 left: vec![user_id(8)],
                 push: push(),

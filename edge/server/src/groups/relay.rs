@@ -43,10 +43,10 @@ pub(super) async fn run(
         };
         let Some(body) = body else { return };
         match deliver::read(&body) {
-            Some(Delivery::ToMembers { version, joined, left, push }) => {
+            Some(Delivery::ToMembers { version, joined_by, joined, left, push }) => {
                 let groups = &relay.gateway.sessions.groups;
                 groups.advance(group, &relay.roster, version, &joined, &left);
-                relay.hand_on(version, &push).await;
+                relay.hand_on(version, joined_by, &push).await;
             }
             Some(_) => tracing::warn!(%group, "a delivery to a group that says no version of it"),
             None => {}
@@ -68,10 +68,10 @@ struct Debt {
 }
 
 impl Relay {
-    async fn hand_on(&mut self, version: u64, push: &Push) {
+    async fn hand_on(&mut self, version: u64, joined_by: u64, push: &Push) {
         for _ in 0..QUESTIONS {
             if let Some(recipients) = self.roster.as_of(version) {
-                hand_out(&recipients, version, Event::of(push)).await;
+                hand_out(&recipients, joined_by, Event::of(push)).await;
                 return;
             }
             let may_ask = self.debt.as_ref().is_none_or(|debt| debt.ask_at <= Instant::now());

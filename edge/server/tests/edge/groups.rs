@@ -113,6 +113,20 @@ async fn who_is_put_out_gets_nothing_that_follows_and_nobody_has_to_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_something_older_goes_to_members_as_of_now_who_were_there_then() {
+    let (world, mut clients) = with_members(&[1, 2, 3]).await;
+    let joined = world.memberships.change(GROUP, &[3], &[]);
+    let out = world.memberships.change(GROUP, &[], &[2]);
+    // Word of both is lost.
+    world.push_about_older(GROUP, out, joined - 1, NOBODY, &"an edit").await;
+    world.push_to_members(GROUP, out, NOBODY, &"after").await;
+    assert_eq!(clients[0].next().await, news("an edit"));
+    assert_eq!(clients[0].next().await, news("after"));
+    assert_eq!(clients[2].next().await, news("after"));
+    assert!(clients[1].hears_nothing().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_put_out_gets_nothing_that_follows_even_if_word_of_it_is_lost_or_late() {
     let (world, mut clients) = with_members(&[1, 2, 3]).await;
     // Lost.

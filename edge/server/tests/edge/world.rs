@@ -125,9 +125,21 @@ impl World {
         [joined, left]: [&[u64]; 2],
         body: &T,
     ) {
+        self.push_about_older(group, version, version, [joined, left], body).await;
+    }
+
+    /// The same, about something that only those may know who joined by `joined_by`.
+    pub(crate) async fn push_about_older<T: Serialize>(
+        &self,
+        group: u64,
+        version: u64,
+        joined_by: u64,
+        [joined, left]: [&[u64]; 2],
+        body: &T,
+    ) {
         let users = |users: &[u64]| users.iter().map(|user| UserId::new(*user).unwrap()).collect();
         let (joined, left, push) = (users(joined), users(left), push("news", body));
-        let delivery = Delivery::ToMembers { version, joined, left, push };
+        let delivery = Delivery::ToMembers { version, joined_by, joined, left, push };
         self.message.deliver(Audience::Group(GroupId::new(group).unwrap()), &delivery).await.unwrap();
     }
 

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::rows::{NOTHING, conversation, number, padded, place, placeholders};
 use super::{Result, Store};
 use crate::access::Place;
+use crate::push::AsOf;
 
 impl Store {
     /// Locks those of these conversations that exist until the transaction ends, and reads them.
@@ -61,13 +62,13 @@ impl Store {
         Ok(())
     }
 
-    /// The newest version of a group whose members may all be told of the message at `seq`, which was stored before.
+    /// Which members of a group may be told of the message at `seq`, which was stored before.
     ///
     /// Who joined after it and doesn't see it must not be told by an edit of it, for example. Whoever joined later still is
     /// left out too, and learns of it from `message.sync`.
-    pub(crate) async fn as_of(transaction: &mut Transaction, which: Conversation, seq: Seq) -> Result<u64> {
+    pub(crate) async fn as_of(transaction: &mut Transaction, which: Conversation, seq: Seq) -> Result<AsOf> {
         if which.group_id().is_none() {
-            return Ok(0);
+            return Ok(AsOf::version(0));
         }
         let row = sqlx::query(
             "SELECT c.gate_version, \
@@ -78,8 +79,9 @@ impl Store {
         .bind(i64::from(seq))
         .fetch_one(&mut **transaction)
         .await?;
-        let now = number(&row, 0)?;
+        let version = number(&row, 0)?;
         let first_without = row.try_get::<Option<i64>, _>(1)?.map(i64::cast_unsigned);
-        Ok(first_without.map_or(now, |since| since.saturating_sub(1)))
+        let joined_by = first_without.map_or(version, |since| since.saturating_sub(1));
+        Ok(AsOf { version, joined_by })
     }
 }
