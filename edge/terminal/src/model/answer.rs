@@ -187,7 +187,7 @@ fn conversations(state: &mut State, result: Result<Vec<Overview>, CallError>) ->
             unread => format!(" ({unread} unread)"),
         };
         let closed = if overview.open { "" } else { " (closed)" };
-        let last = overview.last.as_ref().map(|last| state.preview(last)).unwrap_or_default();
+        let last = overview.last.as_ref().map_or_else(|| "nothing yet".into(), |last| state.preview(last));
         format!("[{label}]{unread}{closed} {last}")
     };
     let lines: Vec<_> = overviews.iter().map(row).collect();

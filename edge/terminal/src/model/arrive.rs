@@ -150,7 +150,7 @@ fn on_event(state: &mut State, event: Event) -> Vec<Effect> {
             state.look_up([user])
         }
         Event::Edited(_) | Event::Recalled(_) | Event::Reacted(_) => change(state, event),
-        Event::GroupJoined(event) => group::joined(state, &event),
+        Event::GroupJoined(event) => group::joined(state, event),
         Event::GroupLeft(event) => group::left(state, event.group),
         Event::GroupKicked(event) => group::kicked(state, event.group, event.by),
         Event::GroupDissolved(event) => {

@@ -10,6 +10,7 @@ use broker_schemas::{Conversation, GroupId, UserId};
 
 pub(super) use notice::named;
 
+use super::say::Line;
 use super::{Effect, State, Why, people};
 use crate::text::Safe;
 
@@ -126,17 +127,9 @@ impl State {
     }
 }
 
-pub(super) fn joined(state: &mut State, event: &JoinedEvent) -> Vec<Effect> {
-    let JoinedEvent { group, name, by } = event;
-    let mut effects = Vec::new();
-    if state.enter(*group, name) {
-        let text = if state.is_me(*by) {
-            format!("you are in the group {name} (g{group}): /open {name}")
-        } else {
-            format!("{} put you into the group {name} (g{group}): /open {name}", state.name_of(*by))
-        };
-        effects.push(state.notice(text));
-    }
+pub(super) fn joined(state: &mut State, event: JoinedEvent) -> Vec<Effect> {
+    let new = state.enter(event.group, &event.name);
+    let mut effects = if new { state.say(Line::Joined(event)) } else { Vec::new() };
     // What one is in it, the event doesn't say.
     effects.push(Effect::Groups { say: false });
     effects
@@ -150,11 +143,8 @@ pub(super) fn left(state: &mut State, group: GroupId) -> Vec<Effect> {
 }
 
 pub(super) fn kicked(state: &mut State, group: GroupId, by: UserId) -> Vec<Effect> {
-    let who = state.name_of(by);
-    let mut effects = Vec::new();
-    if let Some(title) = state.quit_group(group) {
-        effects.push(state.notice(format!("{who} put you out of the group {title}")));
-    }
+    let title = state.quit_group(group);
+    let mut effects = title.map_or_else(Vec::new, |title| state.say(Line::PutOut(by, title)));
     // Taken in again meanwhile: two copies of the service may tell both in either order.
     effects.push(Effect::Groups { say: false });
     effects

@@ -186,7 +186,10 @@ pub(super) fn related(
         Verb::Block => (Relation::Blocked, format!("{name} is blocked: /unblock {name} takes it back")),
         Verb::Unblock => (Relation::Stranger, format!("{name} is no longer blocked")),
     };
+    let before = state.people.get(&profile.user).map(|person| person.relation);
     meet(state, profile.user, &profile.name, &profile.display_name, relation).online =
         profile.online && relation == Relation::Friend;
-    vec![state.notice(text)]
+    // The event may have said so already.
+    let said = relation == Relation::Friend && before == Some(Relation::Friend);
+    if said { Vec::new() } else { vec![state.notice(text)] }
 }

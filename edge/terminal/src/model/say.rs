@@ -1,5 +1,6 @@
 //! Lines of plain mode. Each says which conversation it is about, and waits until those whom it names are known by name.
 
+use broker_schemas::group::JoinedEvent;
 use broker_schemas::{Conversation, Seq, UserId, message};
 use natter_client::Event;
 
@@ -18,6 +19,10 @@ pub(super) enum Line {
     State(Box<message::Entry>),
     /// A change of a message.
     Change(Event),
+    /// The user is in a group now.
+    Joined(JoinedEvent),
+    /// The user was put out of a group of this name.
+    PutOut(UserId, Safe),
     /// Anything.
     Text(Safe),
 }
@@ -25,7 +30,8 @@ pub(super) enum Line {
 impl State {
     /// Writes a line, in plain mode, once those whom it names are known by name.
     pub(super) fn say(&mut self, line: Line) -> Vec<Effect> {
-        if self.mode == Mode::Screen {
+        // The screen shows messages by other means.
+        if self.mode == Mode::Screen && !matches!(line, Line::Joined(_) | Line::PutOut(..)) {
             return Vec::new();
         }
         let mut effects = self.look_up(self.named_on(&line));
@@ -43,7 +49,7 @@ impl State {
         while let Some(line) = self.unsaid.front() {
             let group = match line {
                 Line::Message(entry) | Line::State(entry) => entry.conversation.group_id(),
-                Line::Change(_) | Line::Text(_) => None,
+                _ => None,
             };
             let known = self.named_on(line).into_iter().all(|user| self.knows(user))
                 && group.is_none_or(|group| self.knows_group(group));
@@ -51,7 +57,7 @@ impl State {
                 break;
             }
             if let Some(line) = self.unsaid.pop_front() {
-                said.push(Effect::Say(self.written(&line)));
+                said.push(self.write(&line));
             }
         }
         said
@@ -62,17 +68,30 @@ impl State {
             Line::Message(entry) | Line::State(entry) => self.named_in(entry),
             Line::Change(Event::Recalled(recalled)) => vec![recalled.by],
             Line::Change(Event::Reacted(reacted)) => vec![reacted.user],
+            Line::Joined(joined) => vec![joined.by],
+            Line::PutOut(by, _) => vec![*by],
             Line::Change(_) | Line::Text(_) => Vec::new(),
         }
     }
 
-    fn written(&self, line: &Line) -> Safe {
-        match line {
+    fn write(&mut self, line: &Line) -> Effect {
+        Effect::Say(match line {
             Line::Message(entry) => self.message_line(entry),
             Line::State(entry) => Safe::line(&format!("* {}", self.numbered_line(entry))),
             Line::Change(event) => self.change_line(event),
+            Line::Joined(JoinedEvent { group, name, by }) if self.is_me(*by) => {
+                return self.notice(format!("you are in the group {name} (g{group}): /open {name}"));
+            }
+            Line::Joined(JoinedEvent { group, name, by }) => {
+                let who = self.name_of(*by);
+                return self.notice(format!("{who} put you into the group {name} (g{group}): /open {name}"));
+            }
+            Line::PutOut(by, title) => {
+                let who = self.name_of(*by);
+                return self.notice(format!("{who} put you out of the group {title}"));
+            }
             Line::Text(text) => text.clone(),
-        }
+        })
     }
 
     /// A message as one line. Those of conversations of two carry no number unless asked for.

@@ -133,8 +133,13 @@ fn on_command(state: &mut State, command: Command) -> Vec<Effect> {
         },
         Command::Create(name, members) => vec![Effect::Create { name, members }],
         Command::Join(group) => vec![Effect::Join(group)],
-        Command::Leave(Some(group)) => vec![Effect::Act { group, act: Act::Leave }],
-        Command::Leave(None) => state.in_group(|_, group| vec![Effect::Act { group, act: Act::Leave }]),
+        Command::Leave(Some(group)) => {
+            let member = state.groups.contains_key(&group);
+            vec![Effect::Act { group, act: Act::Leave { member } }]
+        }
+        Command::Leave(None) => {
+            state.in_group(|_, group| vec![Effect::Act { group, act: Act::Leave { member: true } }])
+        }
         Command::Groups => vec![Effect::Groups { say: true }],
         Command::About => state.in_group(|_, group| vec![Effect::GroupProfile { group, why: Why::Asked }]),
         Command::Members => state.in_group(|_, group| vec![Effect::Members { group, say: true }]),

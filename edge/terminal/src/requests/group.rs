@@ -70,7 +70,7 @@ async fn carry_out(chat: &Chat, group: GroupId, act: &Act) -> Result<(), CallErr
     let configure =
         async |admission, visible| chat.call(&group::Configure { group, admission, visible }).await;
     let done = match act {
-        Act::Leave => chat.call(&group::Leave { group }).await,
+        Act::Leave { .. } => chat.call(&group::Leave { group }).await,
         Act::Invite(name) => chat.call(&group::Invite { group, user: user(name).await? }).await,
         Act::Approve(name) => chat.call(&group::Approve { group, user: user(name).await? }).await,
         Act::Refuse(name) => chat.call(&group::Decline { group, user: user(name).await? }).await,

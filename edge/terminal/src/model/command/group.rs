@@ -38,7 +38,10 @@ pub(super) const IN_GROUP: &[(&str, &str)] = &[
 /// Something to do about a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Act {
-    Leave,
+    /// Leave it, or take back that one asked to join.
+    Leave {
+        member: bool,
+    },
     Invite(String),
     Approve(String),
     Refuse(String),
@@ -129,7 +132,8 @@ impl Act {
     /// That it was done, for a person.
     pub(crate) fn done(&self) -> String {
         match self {
-            Self::Leave => "you are not in it any more".into(),
+            Self::Leave { member: true } => "you left".into(),
+            Self::Leave { member: false } => "you don't ask to join any more".into(),
             Self::Invite(name) | Self::Approve(name) => format!("{name} is in"),
             Self::Refuse(name) => format!("{name} is refused"),
             Self::Kick { name, block: false } => format!("{name} is out"),

@@ -52,7 +52,7 @@ pub(in crate::model) fn acted(
 ) -> Vec<Effect> {
     let conversation = Conversation::group(id);
     match result {
-        Ok(()) if *act == Act::Leave && state.groups.contains_key(&id) => left(state, id),
+        Ok(()) if *act == (Act::Leave { member: true }) => left(state, id),
         Ok(()) => vec![state.notice_in(conversation, act.done())],
         Err(error) => vec![state.notice_in(conversation, explain(&error))],
     }

@@ -214,3 +214,31 @@ fn opening_a_group_shows_its_announcement() {
     let lines = said(&update(&mut state, Input::Answer(answer(Why::Asked))));
     assert!(lines.contains(&"* whoever knows its id can join".to_owned()), "{lines:?}");
 }
+
+#[test]
+fn who_put_one_into_a_group_is_called_by_name() {
+    for mode in [Mode::Plain, Mode::Screen] {
+        let mut state = signed_in(mode);
+        let group = GroupId::new(12).unwrap();
+        let joined = group::JoinedEvent { group, name: "choir".into(), by: id(4) };
+        assert_eq!(said(&happens(&mut state, Event::GroupJoined(joined))), Vec::<String>::new());
+        let lines = said(&update(&mut state, profile_answer(Ok(dave()))));
+        assert_eq!(lines, ["* dave put you into the group choir (g12): /open choir"]);
+    }
+}
+
+#[test]
+fn leaving_is_said_once_and_a_request_can_be_taken_back() {
+    let mut state = signed_in(Mode::Plain);
+    let act = |group, member| [Effect::Act { group, act: Act::Leave { member } }];
+    let other = GroupId::new(12).unwrap();
+    assert_eq!(type_line(&mut state, "/leave g12"), act(other, false));
+    let answer =
+        |group, member| Input::Answer(Answer::Acted { group, act: Act::Leave { member }, result: Ok(()) });
+    assert_eq!(said(&update(&mut state, answer(other, false))), ["* [g12] you don't ask to join any more"]);
+    type_line(&mut state, "/open team");
+    assert_eq!(type_line(&mut state, "/leave"), act(team(), true));
+    let left = group::LeftEvent { group: team() };
+    assert_eq!(said(&happens(&mut state, Event::GroupLeft(left))), ["* you left the group team"]);
+    assert_eq!(said(&update(&mut state, answer(team(), true))), Vec::<String>::new());
+}
