@@ -25,6 +25,8 @@ use crate::{Device, Random};
 pub const USERS: usize = 5;
 /// How many of the groups that a plan makes are spoken of.
 const GROUPS: usize = 3;
+/// Of the steps that are chosen and would be refused, one in so many is done.
+const REFUSED_ONCE_IN: u64 = 6;
 /// How long a device may take to be told the last message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -68,12 +70,37 @@ impl Plan {
                 }
             }
         }
+        let mut model = Model::default();
+        for Step { user, action, .. } in &steps {
+            let _ = model.apply(*user, action);
+        }
         while steps.len() < length {
             let user = chooser.user();
-            let action = chooser.action(user);
+            let action =
+                if model.groups.len() < GROUPS { chooser.create(user) } else { chooser.action(user) };
+            // What is refused is done now and then; it would be most of what there is.
+            let refused = model.clone().apply(user, &action).is_err();
+            if refused && !chooser.random.once_in(REFUSED_ONCE_IN) {
+                continue;
+            }
+            let _ = model.apply(user, &action);
             steps.push(step(&mut chooser, user, action));
         }
         Self { seed, steps }
+    }
+
+    /// How many steps of each method the model takes, and how many it refuses.
+    #[must_use]
+    pub fn tally(&self) -> BTreeMap<&'static str, (usize, usize)> {
+        let mut model = Model::default();
+        let names = Names { users: (1..=USERS as u64).collect(), groups: Vec::new() };
+        let mut tally: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+        for Step { user, action, .. } in &self.steps {
+            let (method, _) = names.request(*user, action, uuid::Uuid::nil());
+            let (taken, refused) = tally.entry(method).or_default();
+            *(if model.apply(*user, action).is_ok() { taken } else { refused }) += 1;
+        }
+        tally
     }
 
     /// Does it, with users made for it; says where system and model differ.

@@ -2,13 +2,14 @@
 //!
 //! `NATTER_PLANS` says how many, `NATTER_PLAN_SEED` where to begin; `make plans` runs many, from a seed that the time gives.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use natter_tests::plan::Plan;
 use natter_tests::{Backend, Platform, on_both_databases};
 
 /// Steps of a plan; some thirty of them make friends.
-const LENGTH: usize = 120;
+const LENGTH: usize = 160;
 /// How long a failing plan is made shorter.
 const SHRINK: Duration = Duration::from_secs(60);
 
@@ -40,7 +41,27 @@ on_both_databases! {
     }
 }
 
-/// A plan is worth something only if most of what it does is done.
+/// A plan is worth something only if most of what it does is done, and if everything is done and refused somewhere.
+#[test]
+fn plans_do_everything_that_can_be_done_and_try_what_cannot() {
+    let mut all: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for seed in 0..100 {
+        for (method, (taken, refused)) in Plan::new(seed, LENGTH).tally() {
+            let sum = all.entry(method).or_default();
+            *sum = (sum.0 + taken, sum.1 + refused);
+        }
+    }
+    let taken: usize = all.values().map(|(taken, _)| taken).sum();
+    let refused: usize = all.values().map(|(_, refused)| refused).sum();
+    assert!(taken > refused && refused * 5 > taken, "{taken} taken, {refused} refused");
+    // These can't be refused to anybody.
+    let harmless = ["friend.remove", "friend.block", "friend.unblock"];
+    for (method, (taken, refused)) in all {
+        assert!(taken > 10, "{method} is taken {taken} times");
+        assert!(refused > 0 || harmless.contains(&method), "{method} is never refused");
+    }
+}
+
 #[test]
 fn the_same_seed_makes_the_same_plan_and_another_one_another() {
     assert_eq!(Plan::new(7, LENGTH), Plan::new(7, LENGTH));

@@ -234,18 +234,19 @@ impl Chooser<'_> {
             10 => Action::Remove(other),
             11 => Action::Block(other),
             12..14 => Action::Unblock(other),
-            14..17 => {
-                let members =
-                    (0..self.users).filter(|member| *member != user && self.random.once_in(2)).collect();
-                Action::Create { members, admission: self.admission(), visible: self.visible() }
-            }
-            17..52 => {
+            14 => self.create(user),
+            15..52 => {
                 let group = self.number(self.groups);
                 Action::Group(group, self.in_group(other))
             }
             52..78 => self.send(user),
             _ => self.change(user),
         }
+    }
+
+    pub(super) fn create(&mut self, user: usize) -> Action {
+        let members = (0..self.users).filter(|member| *member != user && self.random.once_in(2)).collect();
+        Action::Create { members, admission: self.admission(), visible: self.visible() }
     }
 
     fn send(&mut self, user: usize) -> Action {

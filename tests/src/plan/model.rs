@@ -8,7 +8,7 @@ use broker_schemas::rights::{self, Role, Standing, Verdict};
 
 use super::action::{Action, InGroup, Place};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Model {
     /// By a pair, the smaller number first: who asked, or nobody once they are friends.
     pub(super) ties: BTreeMap<(usize, usize), Option<usize>>,
@@ -18,7 +18,7 @@ pub(super) struct Model {
     pub(super) directs: BTreeMap<(usize, usize), Talk>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) name: &'static str,
     pub(super) admission: Admission,
@@ -35,7 +35,7 @@ pub(super) struct Group {
 }
 
 /// What is said in a conversation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Talk {
     pub(super) messages: Vec<Message>,
     pub(super) revision: u64,
@@ -43,7 +43,7 @@ pub(super) struct Talk {
     pub(super) readers: BTreeMap<usize, (u64, u64)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Message {
     pub(super) from: usize,
     pub(super) is_notice: bool,
@@ -172,17 +172,22 @@ impl Model {
                 self.groups.last_mut().unwrap().notice(me, format!("created group with {members:?}"));
             }
             Action::Group(group, what) => return self.in_group(me, *group, what),
+            Action::Send { place: Place::With(other), .. } if !self.are_friends(me, *other) => {
+                return Err(Code::Forbidden);
+            }
             Action::Send { place, quote, text } => {
-                let talk = self.talk(me, *place, "message.send")?;
-                if let Some(quote) = quote {
-                    talk.find(me, *quote)?;
+                let (talk, may_write) = self.seat(me, *place)?;
+                may_write?;
+                if quote.is_some_and(|quote| talk.find(me, quote).is_err()) {
+                    return Err(Code::Invalid);
                 }
                 talk.say(Message { from: me, text: text.clone(), quote: *quote, ..Message::default() });
             }
             Action::Edit { place, seq, text } => {
-                let talk = self.talk(me, *place, "message.edit")?;
+                let (talk, may_write) = self.seat(me, *place)?;
                 let revision = talk.revision + 1;
                 let message = talk.find(me, *seq)?;
+                may_write?;
                 if message.is_notice || message.from != me {
                     return Err(Code::Forbidden);
                 }
@@ -195,30 +200,32 @@ impl Model {
                 }
             }
             Action::Recall { place, seq } => {
-                let mine = self.role(me, *place);
-                let others = match *place {
+                let roles = match *place {
                     Place::In(group) => self.groups.get(group).map(|group| group.members.clone()),
                     Place::With(_) => None,
                 };
-                let talk = self.talk(me, *place, "message.recall")?;
+                let role = |user: usize| Some(roles.as_ref()?.get(&user)?.0);
+                let (talk, _) = self.seat(me, *place)?;
                 let revision = talk.revision + 1;
                 let message = talk.find(me, *seq)?;
-                let theirs = others.and_then(|others| others.get(&message.from).map(|(role, _)| *role));
-                let may = mine > Some(Role::Member) && theirs.is_none_or(|role| role == Role::Member);
-                if message.is_notice || (message.from != me && !may) {
+                // Of a member, or of somebody who was one.
+                let of_member = role(message.from).is_none_or(|role| role == Role::Member);
+                let may = message.from == me || (role(me) > Some(Role::Member) && of_member);
+                if message.is_notice || !may {
                     return Err(Code::Forbidden);
                 }
                 if message.recalled_by.is_none() {
-                    let (from, recalled_by) = (message.from, Some(me));
-                    *message = Message { from, recalled_by, revision, ..Message::default() };
+                    let (from, edited, recalled_by) = (message.from, message.edited, Some(me));
+                    *message = Message { from, edited, recalled_by, revision, ..Message::default() };
                     talk.revision = revision;
                 }
             }
             Action::React { place, seq, reaction, remove } => {
-                let talk = self.talk(me, *place, "message.react")?;
+                let (talk, may_write) = self.seat(me, *place)?;
                 let revision = talk.revision + 1;
                 let message = talk.find(me, *seq)?;
-                if message.recalled_by.is_some() {
+                may_write?;
+                if message.recalled_by.is_some() && !remove {
                     return Err(Code::Conflict);
                 }
                 if !message.reactions.iter().any(|(other, _)| other == reaction) {
@@ -233,7 +240,7 @@ impl Model {
                 }
             }
             Action::Read { place, seq } => {
-                let talk = self.talk(me, *place, "message.read")?;
+                let (talk, _) = self.seat(me, *place)?;
                 let last = talk.messages.len() as u64;
                 let (_, read) = talk.readers.get_mut(&me).ok_or(Code::NotFound)?;
                 if *seq > last {
@@ -252,32 +259,19 @@ impl Model {
         talk.readers.entry(b).or_insert((1, 0));
     }
 
-    fn role(&self, user: usize, place: Place) -> Option<Role> {
-        match place {
-            Place::In(group) => Some(self.groups.get(group)?.members.get(&user)?.0),
-            Place::With(_) => None,
-        }
-    }
-
-    /// What is said in a place, for `me` to use `method` there.
-    fn talk(&mut self, me: usize, place: Place, method: &str) -> Result<&mut Talk, Code> {
-        let writes = matches!(method, "message.send" | "message.edit" | "message.react");
+    /// What is said in a place that `me` is in, and whether `me` may write there.
+    fn seat(&mut self, me: usize, place: Place) -> Result<(&mut Talk, Answer), Code> {
+        let may = |may: bool| if may { Ok(()) } else { Err(Code::Forbidden) };
         match place {
             Place::With(other) => {
-                let closed = writes && !self.are_friends(me, other);
-                if method == "message.send" && closed {
-                    return Err(Code::Forbidden);
-                }
-                let talk = self.directs.get_mut(&pair(me, other)).ok_or(Code::NotFound)?;
-                if closed { Err(Code::Forbidden) } else { Ok(talk) }
+                let friends = may(self.are_friends(me, other));
+                Ok((self.directs.get_mut(&pair(me, other)).ok_or(Code::NotFound)?, friends))
             }
             Place::In(group) => {
                 let group = self.groups.get_mut(group).ok_or(Code::NotFound)?;
-                match rights::verdict(method, group.standing(me)).unwrap() {
+                match rights::verdict("message.send", group.standing(me)).unwrap() {
                     Verdict::NotFound => Err(Code::NotFound),
-                    Verdict::Forbidden => Err(Code::Forbidden),
-                    _ if writes && group.dissolved => Err(Code::Forbidden),
-                    _ => Ok(&mut group.talk),
+                    verdict => Ok((&mut group.talk, may(verdict == Verdict::May && !group.dissolved))),
                 }
             }
         }
