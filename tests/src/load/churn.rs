@@ -34,11 +34,23 @@ pub(super) async fn churn(group: Arc<Group>, load: Load, recorder: Recorder, sto
                 return;
             }
         }
-        let place = 1 + usize::try_from(random.below(group.members.len() as u64 - 1)).unwrap();
+        let place = group.pick(&mut random);
         let by_owner = random.once_in(2);
         if !lost[place] {
             lost[place] = !shift(&group, place, by_owner, load.once, &recorder).await;
         }
+    }
+}
+
+impl Group {
+    /// Whom to move: often somebody who is out, so that the group stays nearly whole; never the owner.
+    fn pick(&self, random: &mut Random) -> usize {
+        let outside: Vec<usize> =
+            (1..self.members.len()).filter(|place| !self.members[*place].is_inside()).collect();
+        if !outside.is_empty() && !random.once_in(3) {
+            return *random.pick(&outside);
+        }
+        1 + usize::try_from(random.below(self.members.len() as u64 - 1)).unwrap()
     }
 }
 

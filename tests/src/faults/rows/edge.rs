@@ -64,12 +64,20 @@ pub(super) async fn dies_with_many(backend: Backend, plan: Plan) -> Result<Done,
         let (chat, mut updates) = chat.unwrap().unwrap();
         let online = Arc::clone(&online);
         clients.spawn(async move {
+            let mut is_online = false;
             while let Some(update) = updates.next().await {
-                match update {
-                    Update::Online(_) => drop(online.fetch_add(1, Ordering::Relaxed)),
-                    Update::Offline { .. } => drop(online.fetch_sub(1, Ordering::Relaxed)),
+                let now = match update {
+                    Update::Online(_) => true,
+                    // Once for each attempt that fails.
+                    Update::Offline { .. } | Update::Over(_) => false,
+                    _ => continue,
+                };
+                match (is_online, now) {
+                    (false, true) => drop(online.fetch_add(1, Ordering::Relaxed)),
+                    (true, false) => drop(online.fetch_sub(1, Ordering::Relaxed)),
                     _ => {}
                 }
+                is_online = now;
             }
             drop(chat);
         });

@@ -95,6 +95,7 @@ pub struct Figures {
     /// The longest time from an ack, or from the heal if that was later, until a device had the message.
     pub last_delivery: Option<Duration>,
     /// The longest time until a change of who is in a group was acked, from its beginning, or from the heal if that was later.
+    /// One that was under way when something broke may wait for the end of its call, and does not count.
     pub last_move: Option<Duration>,
     /// The most memory of any process, in bytes.
     pub resident: u64,
@@ -104,14 +105,14 @@ pub struct Figures {
 
 pub(super) fn figures(record: &Record<'_>, lines: &[Line]) -> Figures {
     let mut figures = Figures::default();
-    let (mut fault, mut heals, mut end) = (None, Vec::new(), Micros::MAX);
+    let (mut faults, mut heals, mut end) = (Vec::new(), Vec::new(), Micros::MAX);
     for line in lines {
         match line {
             Line::Sample { resident, descriptors, .. } => {
                 figures.resident = figures.resident.max(*resident);
                 figures.descriptors = figures.descriptors.max(*descriptors);
             }
-            Line::Mark { at, mark: Mark::Fault, .. } => fault = fault.or(Some(*at)),
+            Line::Mark { at, mark: Mark::Fault, .. } => faults.push(*at),
             Line::Mark { at, mark: Mark::Heal, .. } => heals.push(*at),
             Line::Mark { at, mark: Mark::Drained, .. } => end = *at,
             Line::Event(event) => match (event.operation, event.step) {
@@ -129,18 +130,21 @@ pub(super) fn figures(record: &Record<'_>, lines: &[Line]) -> Figures {
             },
         }
     }
-    if let Some(fault) = fault
+    if let Some(&fault) = faults.first()
         && !heals.is_empty()
     {
         figures.first_success = heals.iter().map(|heal| first_success(record, *heal, end)).max();
         figures.last_delivery = Some(last_delivery(record, fault, &heals));
-        figures.last_move = Some(last_move(record, fault, &heals));
+        figures.last_move = Some(last_move(record, &faults, &heals));
         figures.recovery = figures.first_success.max(figures.last_delivery).max(figures.last_move);
     }
     figures
 }
 
-/// From `heal` until the last of those who tried to send after it had a send acked.
+/// A first try so soon after a heal counts from the heal.
+const PROMPT: Micros = 1_000_000;
+
+/// From `heal`, or from a later first try, until the last of those who tried to send after it had a send acked.
 fn first_success(record: &Record<'_>, heal: Micros, end: Micros) -> Duration {
     // Somebody who may not write has no success to wait for.
     let may_write = |message: &&Message<'_>| {
@@ -148,14 +152,19 @@ fn first_success(record: &Record<'_>, heal: Micros, end: Micros) -> Duration {
         let stays = record.stays(message.conversation, message.user);
         stays.iter().any(|stay| stay.surely_covers(message.invoked, ended))
     };
-    let mut first: BTreeMap<u64, Micros> = BTreeMap::new();
+    let mut first: BTreeMap<u64, (Micros, Micros)> = BTreeMap::new();
     for message in record.messages.values().filter(|message| message.invoked >= heal).filter(may_write) {
         let acked = message.acked.map_or(end, |(at, _)| at);
-        let entry = first.entry(message.user).or_insert(Micros::MAX);
-        *entry = acked.min(*entry);
+        let (tried, succeeded) = first.entry(message.user).or_insert((Micros::MAX, Micros::MAX));
+        *tried = message.invoked.min(*tried);
+        *succeeded = acked.min(*succeeded);
     }
-    let last = first.into_values().max().unwrap_or(heal);
-    Duration::from_micros(last.min(end.max(heal)).saturating_sub(heal))
+    let waits = first.into_values().map(|(tried, succeeded)| {
+        // Whoever has been silent since has not waited for as long.
+        let since = if tried - heal > PROMPT { tried } else { heal };
+        succeeded.min(end.max(since)).saturating_sub(since)
+    });
+    Duration::from_micros(waits.max().unwrap_or_default())
 }
 
 /// The longest time from the ack of a message until a device showed it; or from the heal that followed its fault, or from
@@ -180,11 +189,13 @@ fn last_delivery(record: &Record<'_>, fault: Micros, heals: &[Micros]) -> Durati
 }
 
 /// The longest time until a move was acked, from its beginning, or from the heal that followed its fault, if that was later.
-fn last_move(record: &Record<'_>, fault: Micros, heals: &[Micros]) -> Duration {
+fn last_move(record: &Record<'_>, faults: &[Micros], heals: &[Micros]) -> Duration {
     let mut longest = 0;
-    for change in record.moves.iter().filter(|change| change.acked.is_some_and(|acked| acked >= fault)) {
-        let acked = change.acked.unwrap_or_default();
-        if let Some(healed) = heals.iter().rfind(|heal| **heal <= acked) {
+    for change in &record.moves {
+        let Some(acked) = change.acked else { continue };
+        let Some(healed) = heals.iter().rfind(|heal| **heal <= acked) else { continue };
+        let broken = faults.iter().rfind(|fault| **fault <= *healed);
+        if broken.is_some_and(|broken| *broken <= change.invoked) {
             longest = longest.max(acked.saturating_sub(change.invoked.max(*healed)));
         }
     }
