@@ -77,8 +77,9 @@ mod compiled_in {
                 // Long enough for the ack to leave.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 reach(&format!("{point}.before_commit"));
-                if let Err(error) = transaction.commit().await {
-                    tracing::error!(%error, point, "acked, and not committed");
+                match transaction.commit().await {
+                    Ok(()) => reach(&format!("{point}.after_commit")),
+                    Err(error) => tracing::error!(%error, point, "acked, and not committed"),
                 }
             });
             return Ok(());

@@ -120,6 +120,8 @@ pub fn check(lines: &[Line], bounds: &Bounds) -> Report {
     judge.membership();
     judge.changes();
     violations.append(&mut judge.violations);
+    // What was lost first.
+    violations.sort_by_key(|violation| violation.invariant);
     let figures = bounds::figures(&record, lines);
     let levels = bounds::levels(lines, bounds.growth);
     violations.extend(bounds::breaches(&figures, &levels, bounds));
