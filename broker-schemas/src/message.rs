@@ -227,7 +227,8 @@ pub struct Sync {
     pub revisions: Option<Map<Conversation, u64, SYNC_MAX>>,
 }
 
-/// What the client doesn't have.
+/// What the client doesn't have; all of it as of one moment, so that no change of a message that the client has, by these
+/// messages or before, is older than the last one told and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Missed {
     /// The messages; within each conversation in order and without gaps.

@@ -201,6 +201,18 @@ impl Database {
         self.write.begin_with(begin).await
     }
 
+    /// Begins to read: everything that is read in this transaction is as of one moment, however many statements it takes.
+    ///
+    /// # Errors
+    /// When no connection is free within 2 s, or the database is away.
+    pub async fn snapshot(&self) -> Result<Transaction, sqlx::Error> {
+        let begin = match self.dialect {
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.read.begin_with(begin).await
+    }
+
     /// Closes every connection, after what runs on them.
     pub async fn close(&self) {
         self.read.close().await;

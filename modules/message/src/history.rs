@@ -23,18 +23,20 @@ pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Resu
     }
     let seat = store.seat(user, conversation).await?.ok_or_else(no_such_conversation)?;
     let (first, last) = (seat.member.first_seq, seat.place.last_seq);
+    let mut snapshot = store.snapshot().await?;
     match after {
         Some(after) => {
             let range = Range { conversation, after: after.get().max(first - 1), to: last };
-            store.ranges(&mut page, &[range]).await?;
+            Store::ranges(&mut snapshot, &mut page, &[range]).await?;
         }
         None => {
             // Not beyond what was there when the caller was seen to be a member.
             let before = before.map_or(last + 1, |before| before.get().min(last + 1));
-            store.page_before(&mut page, conversation, first, before).await?;
+            Store::page_before(&mut snapshot, &mut page, conversation, first, before).await?;
         }
     }
-    store.add_reactions(&mut page, user).await?;
+    Store::add_reactions(&mut snapshot, &mut page, user).await?;
+    snapshot.commit().await?;
     if after.is_none() {
         page.entries.reverse();
     }
@@ -44,10 +46,11 @@ pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::react;
     use crate::testing::{alter, code, draft, fill, group, pair, say, send, seq, stores, user};
     use broker_schemas::group::Change;
-    use broker_schemas::message::{PAGE_BYTES, PAYLOAD_BYTES, Payload, TEXT_BYTES};
-    use broker_schemas::{Code, Conversation, Text};
+    use broker_schemas::message::{PAGE_BYTES, PAYLOAD_BYTES, Payload, React, TEXT_BYTES};
+    use broker_schemas::{Code, Conversation, Text, Timestamp};
 
     /// The places on the page that user `by` gets, and whether there are more.
     async fn get(
@@ -146,6 +149,35 @@ mod tests {
             assert_eq!(code(get(&store, 3, pair(1, 2), None, None, 9).await), Code::NotFound);
             assert_eq!(code(get(&store, 2, pair(1, 2), Some(1), Some(1), 9).await), Code::Invalid);
             assert_eq!(code(get(&store, 2, pair(1, 2), None, None, 0).await), Code::Invalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_has_the_reactions_of_its_revision() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, there, 1).await;
+            // Each odd revision adds the reaction, each even one takes it away.
+            let reacts = async {
+                for revision in 1..=100 {
+                    let reaction = Text::new("👍").unwrap();
+                    let remove = Some(revision % 2 == 0);
+                    let request = React { conversation: there, seq: seq(1), reaction, remove };
+                    react::apply(&store, user(2), &request, Timestamp::now()).await.unwrap();
+                }
+            };
+            let reads = async {
+                loop {
+                    let request = History { conversation: there, before: None, after: None, limit: None };
+                    let entry = page(&store, user(1), &request).await.unwrap().messages.remove(0);
+                    let expected = usize::from(entry.revision % 2 == 1);
+                    assert_eq!(entry.reactions.len(), expected, "{}: {entry:?}", test.name);
+                }
+            };
+            tokio::select! {
+                () = reacts => {}
+                () = reads => {}
+            }
         }
     }
 }

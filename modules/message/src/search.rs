@@ -37,8 +37,10 @@ pub(crate) async fn find(store: &Store, user: UserId, request: &Search) -> Resul
     }
     let question = question(store.dialect(), &words);
     let hits = Hits { user, question, conversation: request.conversation, skip };
-    store.find(&mut page, &hits).await?;
-    store.add_reactions(&mut page, user).await?;
+    let mut snapshot = store.snapshot().await?;
+    store.find(&mut snapshot, &mut page, &hits).await?;
+    Store::add_reactions(&mut snapshot, &mut page, user).await?;
+    snapshot.commit().await?;
     Ok(Found { messages: page.entries, more: page.more })
 }
 

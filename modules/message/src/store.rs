@@ -60,6 +60,12 @@ impl Store {
         Ok(self.database.begin().await?)
     }
 
+    /// Begins to read as of one moment. A message, its reactions and its revision belong together, and so do all that a sync
+    /// answers.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction> {
+        Ok(self.database.snapshot().await?)
+    }
+
     pub(crate) const fn dialect(&self) -> Dialect {
         self.database.dialect()
     }

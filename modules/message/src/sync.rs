@@ -21,7 +21,9 @@ impl Handle<Sync> for Module {
 }
 
 async fn missed(store: &Store, user: UserId, request: &Sync) -> Result<Missed> {
-    let standings = store.standings(user, CONVERSATIONS_MAX).await?;
+    // All as of one moment: a client takes what it is told of changes as all that changed until then.
+    let mut snapshot = store.snapshot().await?;
+    let standings = Store::standings_in(&mut *snapshot, user, CONVERSATIONS_MAX).await?;
     let held: HashMap<_, _> =
         standings.iter().map(|standing| (standing.conversation, held(request, standing))).collect();
     let missing: Vec<_> = standings
@@ -51,7 +53,7 @@ async fn missed(store: &Store, user: UserId, request: &Sync) -> Result<Missed> {
     // What is new comes first: a client that has it can show where everything stands.
     let mut page = Page::new(PAGE_MAX as usize);
     let ranges = first_of(&missing, page.room());
-    store.ranges(&mut page, &ranges).await?;
+    Store::ranges(&mut snapshot, &mut page, &ranges).await?;
     let messages = page.entries.len();
     let mut all_changes = true;
     for changes in stale.chunks(AT_ONCE) {
@@ -59,9 +61,10 @@ async fn missed(store: &Store, user: UserId, request: &Sync) -> Result<Missed> {
             all_changes = false;
             break;
         }
-        store.changed(&mut page, changes).await?;
+        Store::changed(&mut snapshot, &mut page, changes).await?;
     }
-    store.add_reactions(&mut page, user).await?;
+    Store::add_reactions(&mut snapshot, &mut page, user).await?;
+    snapshot.commit().await?;
 
     let changed = page.entries.split_off(messages.min(page.entries.len()));
     let mut reached = held;
@@ -273,6 +276,47 @@ mod tests {
             alter(&store, 9, 3, 1, Change::Kicked { user: user(2) }).await;
             let answer = missed(&store, user(2), &asked).await.unwrap();
             assert!(answer.messages.is_empty() && !answer.more, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_asks_while_messages_change_ends_up_with_what_they_say() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, there, 1).await;
+            let change = async |at, text: String| {
+                let request = Edit { conversation: there, seq: seq(at), text: Text::new(text).unwrap() };
+                let from = if at == 1 { user(1) } else { user(2) };
+                let within = Duration::from_secs(1_000_000_000_000);
+                edit::apply(&store, from, &request, within, Timestamp::now()).await.unwrap();
+            };
+            let writes = async {
+                for at in 2..60 {
+                    assert_eq!(say(&store, there, 2, "as it was").await.get(), at);
+                    change(at, "reworded".to_owned()).await;
+                    change(1, format!("also {at}")).await;
+                }
+            };
+            let mut client = Client { revisions: Some([(there, 0)].into()), ..Client::default() };
+            let mut writes = std::pin::pin!(writes);
+            let mut going_on = true;
+            while going_on {
+                // The two run at the same time, each a step whenever the other one waits.
+                let (step, ()) = tokio::join!(
+                    async {
+                        tokio::select! {
+                            () = &mut writes => false,
+                            () = tokio::time::sleep(Duration::from_millis(3)) => true,
+                        }
+                    },
+                    client.catch_up(&store, 2)
+                );
+                going_on = step;
+            }
+            client.catch_up(&store, 2).await;
+            let expected = crate::testing::entries(&store, there).await;
+            let expected: Vec<_> = expected.iter().map(|entry| &*entry.text).collect();
+            assert_eq!(client.texts(there), expected, "{}", test.name);
         }
     }
 

@@ -73,7 +73,8 @@ pub(crate) async fn fill(store: &Store, conversation: Conversation, count: u64) 
 pub(crate) async fn entries(store: &Store, conversation: Conversation) -> Vec<Entry> {
     let mut page = Page::new(10_000);
     let all = Range { conversation, after: 0, to: 1 << 40 };
-    store.ranges(&mut page, &[all]).await.unwrap();
+    let mut snapshot = store.snapshot().await.unwrap();
+    Store::ranges(&mut snapshot, &mut page, &[all]).await.unwrap();
     page.entries
 }
 

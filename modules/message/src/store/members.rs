@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use broker_schemas::message::{Membership, Present, Reader, Standing};
 use broker_schemas::{Conversation, GroupId, UserId};
 use natter_host::Transaction;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{Any, AssertSqlSafe, Executor, Row};
 
 use super::rows::{NOTHING, SEAT, conversation, member, number, padded, placeholders, seat, user};
 use super::{Result, Store};
@@ -49,13 +49,22 @@ impl Store {
 
     /// Where a user stands in each conversation, the one with the newest message first; at most `limit`.
     pub(crate) async fn standings(&self, user: UserId, limit: usize) -> Result<Vec<Standing>> {
+        Self::standings_in(self.database.read(), user, limit).await
+    }
+
+    /// The same, read where a snapshot may be.
+    pub(crate) async fn standings_in(
+        reader: impl Executor<'_, Database = Any>,
+        user: UserId,
+        limit: usize,
+    ) -> Result<Vec<Standing>> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {SEAT} FROM member b JOIN conversation c ON c.id = b.conversation \
              WHERE b.user_id = $1 ORDER BY c.last_at DESC, c.id LIMIT $2"
         )))
         .bind(i64::from(user))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(self.database.read())
+        .fetch_all(reader)
         .await?;
         rows.iter().map(|row| Ok(seat(row)?.standing())).collect()
     }

@@ -94,7 +94,7 @@ impl Store {
 
     /// Fills the page with the newest messages between `first` and `before`, newest first.
     pub(crate) async fn page_before(
-        &self,
+        snapshot: &mut Transaction,
         page: &mut Page,
         which: Conversation,
         first: u64,
@@ -105,11 +105,11 @@ impl Store {
              ORDER BY m.seq DESC LIMIT $4"
         )));
         let query = query.bind(which.to_string()).bind(first.cast_signed()).bind(before.cast_signed());
-        self.fill(page, query.bind(one_more(page))).await
+        Self::fill(snapshot, page, query.bind(one_more(page))).await
     }
 
     /// Fills the page with the messages of each range; in order within each conversation.
-    pub(crate) async fn ranges(&self, page: &mut Page, ranges: &[Range]) -> Result<()> {
+    pub(crate) async fn ranges(snapshot: &mut Transaction, page: &mut Page, ranges: &[Range]) -> Result<()> {
         if ranges.is_empty() {
             return Ok(());
         }
@@ -131,11 +131,15 @@ impl Store {
         for _ in ranges.len()..rows {
             query = query.bind(NOTHING).bind(0_i64).bind(0_i64);
         }
-        self.fill(page, query.bind(one_more(page))).await
+        Self::fill(snapshot, page, query.bind(one_more(page))).await
     }
 
     /// Fills the page with the changed messages of each conversation; by revision within each.
-    pub(crate) async fn changed(&self, page: &mut Page, changes: &[Changes]) -> Result<()> {
+    pub(crate) async fn changed(
+        snapshot: &mut Transaction,
+        page: &mut Page,
+        changes: &[Changes],
+    ) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -158,12 +162,12 @@ impl Store {
         for _ in changes.len()..rows {
             query = query.bind(NOTHING).bind(0_i64).bind(0_i64).bind(0_i64);
         }
-        self.fill(page, query.bind(one_more(page))).await
+        Self::fill(snapshot, page, query.bind(one_more(page))).await
     }
 
     /// Reads messages into the page, and no more of them than fit: a full page of the longest ones would be 11 MB.
-    pub(super) async fn fill(&self, page: &mut Page, query: Query<'_>) -> Result<()> {
-        let mut rows = query.fetch(self.database.read());
+    pub(super) async fn fill(snapshot: &mut Transaction, page: &mut Page, query: Query<'_>) -> Result<()> {
+        let mut rows = query.fetch(&mut **snapshot);
         while let Some(row) = rows.try_next().await? {
             if !page.push(entry(&row)?, size(&row)?) {
                 break;
@@ -261,7 +265,8 @@ mod tests {
             transaction.commit().await.unwrap();
             let mut page = Page::new(10);
             let all = Range { conversation: pair(1, 2), after: 0, to: 6 };
-            store.ranges(&mut page, &[all]).await.unwrap();
+            let mut snapshot = store.snapshot().await.unwrap();
+            Store::ranges(&mut snapshot, &mut page, &[all]).await.unwrap();
             assert_eq!(page.entries, [&entries[..], &[notice]].concat(), "{}", test.name);
         }
     }

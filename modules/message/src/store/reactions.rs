@@ -14,7 +14,11 @@ use crate::page::Page;
 impl Store {
     /// Adds to each message of the page its reactions as `user` sees them, by one query; and drops from the page's end what
     /// doesn't fit with them.
-    pub(crate) async fn add_reactions(&self, page: &mut Page, user: UserId) -> Result<()> {
+    pub(crate) async fn add_reactions(
+        snapshot: &mut Transaction,
+        page: &mut Page,
+        user: UserId,
+    ) -> Result<()> {
         // A message that was never changed has none.
         let changed: Vec<_> = page.entries.iter().filter(|entry| entry.revision > 0).collect();
         if changed.is_empty() {
@@ -37,7 +41,7 @@ impl Store {
             query = query.bind(NOTHING).bind(0_i64);
         }
         let mut reactions = HashMap::<_, Vec<_>>::new();
-        for row in query.bind(i64::from(user)).fetch_all(self.database.read()).await? {
+        for row in query.bind(i64::from(user)).fetch_all(&mut **snapshot).await? {
             let reaction = Reaction {
                 reaction: row.try_get(2)?,
                 count: u32::try_from(number(&row, 3)?).unwrap_or(u32::MAX),

@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Fills the page with what a user finds, newest first.
-    pub(crate) async fn find(&self, page: &mut Page, hits: &Hits) -> Result<()> {
+    pub(crate) async fn find(&self, snapshot: &mut Transaction, page: &mut Page, hits: &Hits) -> Result<()> {
         // The index is asked once for each conversation, for words that begin with it. The rows of members say in which, and
         // from which message on.
         let question = format!("replace($2, '{}', b.conversation || '-')", words::SCOPE);
@@ -111,7 +111,7 @@ impl Store {
         if let Some(conversation) = hits.conversation {
             query = query.bind(conversation.to_string());
         }
-        self.fill(page, query).await
+        Self::fill(snapshot, page, query).await
     }
 
     /// Indexes messages that were there before the search was, at most `limit`; returns how many.
