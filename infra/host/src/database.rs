@@ -33,6 +33,17 @@ pub enum Dialect {
     Postgres,
 }
 
+impl Dialect {
+    /// What the database of this transaction speaks.
+    #[must_use]
+    pub fn of(transaction: &Transaction) -> Self {
+        match transaction.backend_name() {
+            "PostgreSQL" => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+}
+
 /// A step that brings a module's tables from one release to the next. A tuple `(version, name, SQL)` is one whose SQL
 /// both databases understand.
 #[derive(Debug, Clone, Copy)]
@@ -133,9 +144,10 @@ impl Database {
 
     async fn postgres(settings: &DatabaseSettings, module: &str) -> anyhow::Result<Self> {
         let schema = format!("natter_{module}");
+        // A copy that freezes, or is cut off, in the middle of a transaction holds its locks; the others would wait for it.
         let prepare = format!(
             "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}; SET synchronous_commit TO on; \
-             SET client_min_messages TO warning"
+             SET idle_in_transaction_session_timeout TO '3s'; SET client_min_messages TO warning"
         );
         let options = AnyPoolOptions::new()
             .max_connections(settings.connections)

@@ -19,7 +19,7 @@ impl Store {
             "UPDATE member SET read_seq = b.column3 FROM (VALUES {}) AS b \
              WHERE member.user_id = b.column1 AND member.conversation = b.column2 AND member.read_seq < b.column3 \
              RETURNING user_id, conversation",
-            placeholders(rows, 3)
+            placeholders(self.dialect(), rows, 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for ((user, conversation), seq) in cursors {

@@ -2,7 +2,7 @@
 
 use broker_schemas::rights::Role;
 use broker_schemas::{Conversation, Timestamp, UserId};
-use natter_host::Transaction;
+use natter_host::{Dialect, Transaction};
 use sqlx::AssertSqlSafe;
 
 use super::rows::{padded, placeholders, role_number};
@@ -64,7 +64,7 @@ impl Store {
             rows + 2,
             rows + 3,
             rows + 4,
-            placeholders(rows, 1),
+            placeholders(Dialect::of(transaction), rows, 1),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for user in users {

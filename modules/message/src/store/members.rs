@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use broker_schemas::message::{Membership, Present, Reader, Standing};
 use broker_schemas::{Conversation, GroupId, UserId};
-use natter_host::Transaction;
+use natter_host::{Dialect, Transaction};
 use sqlx::{Any, AssertSqlSafe, Executor, Row};
 
 use super::rows::{NOTHING, SEAT, conversation, member, number, padded, placeholders, seat, user};
@@ -34,7 +34,7 @@ impl Store {
         let sql = format!(
             "SELECT user_id, conversation, role, first_seq, read_seq, since, muted_until FROM member \
              WHERE (user_id, conversation) IN (VALUES {})",
-            placeholders(rows, 2)
+            placeholders(Dialect::of(transaction), rows, 2)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (user, conversation) in users {
@@ -118,7 +118,7 @@ impl Store {
         let sql = format!(
             "SELECT c.gate_version, b.user_id, b.since FROM conversation c LEFT JOIN member b \
              ON b.conversation = c.id AND b.user_id IN (VALUES {}) WHERE c.id = ${}",
-            placeholders(rows, 1),
+            placeholders(self.dialect(), rows, 1),
             rows + 1,
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));

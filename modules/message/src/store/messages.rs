@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use broker_schemas::message::Entry;
 use broker_schemas::{Conversation, UserId};
 use futures_util::TryStreamExt;
-use natter_host::Transaction;
+use natter_host::{Dialect, Transaction};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ impl Store {
         let rows = padded(sends.len());
         let sql = format!(
             "SELECT {ENTRY} FROM message m WHERE (m.sender, m.client_id) IN (VALUES {})",
-            placeholders(rows, 2)
+            placeholders(Dialect::of(transaction), rows, 2)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (sender, client_id) in sends {
@@ -118,7 +118,7 @@ impl Store {
             "SELECT {ENTRY} FROM (VALUES {}) AS b JOIN message m \
              ON m.conversation = b.column1 AND m.seq > b.column2 AND m.seq <= b.column3 \
              ORDER BY m.conversation, m.seq LIMIT ${}",
-            placeholders(rows, 3),
+            placeholders(Dialect::of(snapshot), rows, 3),
             rows * 3 + 1,
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -148,7 +148,7 @@ impl Store {
             "SELECT {ENTRY} FROM (VALUES {}) AS b JOIN message m \
              ON m.conversation = b.column1 AND m.revision > b.column2 AND m.seq >= b.column3 AND m.seq <= b.column4 \
              WHERE m.revision > 0 ORDER BY m.conversation, m.revision LIMIT ${}",
-            placeholders(rows, 4),
+            placeholders(Dialect::of(snapshot), rows, 4),
             rows * 4 + 1,
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -188,7 +188,7 @@ async fn insert(transaction: &mut Transaction, entries: &[Entry], keys: Vec<Stri
         "INSERT INTO message (conversation, seq, sender, client_id, body, sent_at, extras, data, indexed) \
          SELECT column1, column2, column3, column4, column5, column6, NULLIF(column7, ''), NULLIF(column8, ''), 1 \
          FROM (VALUES {}) AS b WHERE column1 <> ''",
-        placeholders(rows, 8)
+        placeholders(Dialect::of(transaction), rows, 8)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for (entry, key) in entries.iter().zip(keys) {

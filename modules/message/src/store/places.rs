@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use broker_schemas::{Conversation, Seq, Timestamp};
-use natter_host::Transaction;
+use natter_host::{Dialect, Transaction};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::rows::{NOTHING, conversation, number, padded, place, placeholders};
@@ -24,7 +24,7 @@ impl Store {
         let sql = format!(
             "SELECT id, last_seq, open, gate_version, muted_until, revision FROM conversation \
              WHERE id IN (VALUES {}) ORDER BY id{}",
-            placeholders(rows, 1),
+            placeholders(Dialect::of(transaction), rows, 1),
             self.database.for_update(),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -49,7 +49,7 @@ impl Store {
             "UPDATE conversation SET last_seq = b.column2, last_at = ${} FROM (VALUES {}) AS b \
              WHERE conversation.id = b.column1",
             rows * 2 + 1,
-            placeholders(rows, 2),
+            placeholders(Dialect::of(transaction), rows, 2),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (conversation, seq) in last {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use broker_schemas::message::Reaction;
 use broker_schemas::{Conversation, Seq, UserId};
-use natter_host::Transaction;
+use natter_host::{Dialect, Transaction};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::rows::{NOTHING, conversation, number, padded, placeholders};
@@ -31,7 +31,7 @@ impl Store {
              FROM reaction WHERE (conversation, seq) IN (VALUES {}) \
              GROUP BY conversation, seq, reaction ORDER BY MIN(revision)",
             rows * 2 + 1,
-            placeholders(rows, 2),
+            placeholders(Dialect::of(snapshot), rows, 2),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for entry in &changed {

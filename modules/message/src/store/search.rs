@@ -45,7 +45,7 @@ impl Store {
         let sql = format!(
             "INSERT INTO search (conversation, seq, sent_at, words) \
              SELECT column1, column2, column3, {words} FROM (VALUES {}) AS b WHERE column1 <> ''",
-            placeholders(rows, 4)
+            placeholders(Dialect::of(transaction), rows, 4)
         );
         let padding = rows - indexed.len();
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -136,7 +136,7 @@ impl Store {
         let rows = padded(entries.len());
         let sql = format!(
             "UPDATE message SET indexed = 1 WHERE (conversation, seq) IN (VALUES {})",
-            placeholders(rows, 2)
+            placeholders(self.dialect(), rows, 2)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for entry in &entries {
