@@ -110,9 +110,8 @@ impl Crowd {
             last = last.max(at - started);
         }
         // Whatever more there is comes at once.
-        while let Ok(more) = timeout(Duration::from_millis(200), self.heard.recv()).await {
-            panic!("told once more: {more:?}");
-        }
+        let more = timeout(Duration::from_millis(200), self.heard.recv()).await;
+        assert!(more.is_err(), "told once more: {more:?}");
         let mut publishes = BTreeMap::new();
         while let Ok(Some(message)) = timeout(Duration::from_millis(50), self.published.next()).await {
             *publishes.entry(message.subject.to_string()).or_default() += 1;
@@ -151,10 +150,10 @@ async fn listen(
 ) {
     while let Some(event) = events.next().await {
         match event {
-            Event::Message(entry) if entry.conversation == Conversation::group(group) => {
-                if entry.notice.is_none() {
-                    let _ = hear.send((entry.seq.get(), Instant::now())).await;
-                }
+            Event::Message(entry)
+                if entry.conversation == Conversation::group(group) && entry.notice.is_none() =>
+            {
+                let _ = hear.send((entry.seq.get(), Instant::now())).await;
             }
             Event::GroupJoined(JoinedEvent { group: which, .. }) if which == group => {
                 let _ = joined.send(()).await;

@@ -59,7 +59,7 @@ impl Fault {
             7 => Self::KillBroker,
             8 => Self::BrokerAway(short),
             9 => Self::FreezeBroker(long),
-            10 if has_link => Self::Cut(*random.pick::<&[&str]>(&WAYS), long),
+            10 if has_link => Self::Cut(random.pick::<&[&str]>(&WAYS), long),
             11 if has_server => Self::RestartDatabase,
             _ => Self::Kill("message"),
         }

@@ -428,7 +428,7 @@ fn perform(conversation: &mut Conversation, user: u64, task: &Task) -> State {
             } else {
                 // One's own end of it comes as an event of another kind.
                 member.last_seq = seq - 1;
-                member.forgets = [seq % 2 == 0, seq % 3 == 0];
+                member.forgets = [seq.is_multiple_of(2), seq.is_multiple_of(3)];
             }
             State::Done(seq)
         }

@@ -283,8 +283,8 @@ impl Chooser<'_> {
                 let whom = if self.random.once_in(3) { None } else { Some(other) };
                 InGroup::Mute(whom, self.random.once_in(2))
             }
-            20 => InGroup::Announce(*self.random.pick(&["", "hear", "see"])),
-            21 => InGroup::Rename(*self.random.pick(&["group", "band"])),
+            20 => InGroup::Announce(self.random.pick::<&str>(&["", "hear", "see"])),
+            21 => InGroup::Rename(self.random.pick::<&str>(&["group", "band"])),
             _ => {
                 let admission = if self.random.once_in(3) { None } else { Some(self.admission()) };
                 InGroup::Configure(

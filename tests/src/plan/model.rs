@@ -286,7 +286,10 @@ impl Model {
         let role = group.members.get(&me).map(|(role, _)| *role);
         if group.dissolved {
             return match (what, role) {
-                (InGroup::Leave, Some(_)) => Ok(group.put_out(me, me, "left")),
+                (InGroup::Leave, Some(_)) => {
+                    group.put_out(me, me, "left");
+                    Ok(())
+                }
                 (InGroup::Leave, None) | (InGroup::Dissolve, Some(Role::Owner)) => Ok(()),
                 (_, Some(_)) => Err(Code::Conflict),
                 (_, None) => Err(Code::NotFound),

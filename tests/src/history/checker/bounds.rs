@@ -205,7 +205,9 @@ fn last_move(record: &Record<'_>, faults: &[Micros], heals: &[Micros]) -> Durati
 /// How the memory of each process went that lived long enough.
 pub(super) fn levels(lines: &[Line], growth: Option<Growth>) -> Vec<Level> {
     let Some(growth) = growth else { return Vec::new() };
-    let mut lives: BTreeMap<(&str, u32), Vec<(f64, f64, f64)>> = BTreeMap::new();
+    /// When, in seconds; bytes of memory; open files.
+    type Sample = (f64, f64, f64);
+    let mut lives: BTreeMap<(&str, u32), Vec<Sample>> = BTreeMap::new();
     for line in lines {
         if let Line::Sample { at, process, pid, resident, descriptors } = line {
             let sample = (in_seconds(*at), float(*resident), float(*descriptors));
