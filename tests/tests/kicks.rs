@@ -26,7 +26,7 @@ fn victims(usual: usize) -> usize {
 on_both_databases! {
     async fn what_is_sent_after_a_kick_was_acked_never_reaches_the_one_who_is_out(backend: Backend) {
         let copies = backend != Backend::Sqlite;
-        let victims = victims(if copies { 200 } else { 1_000 });
+        let victims = victims(if copies { 400 } else { 1_000 });
         let settings = ["group.max_groups=1000"];
         let mut platform = Platform::distributed_with(backend, &settings).await;
         platform.start("edge2").await;

@@ -22,6 +22,7 @@ use broker_schemas::{UserId, message, subject, user};
 use futures_util::StreamExt;
 use hdrhistogram::Histogram;
 use natter_client::{Address, Client, Event, Events};
+use natter_tests::crowd::{self, Crowd};
 use natter_tests::device::draft;
 use natter_tests::{Backend, Person, Platform, Usage, befriend};
 use tokio::task::JoinSet;
@@ -31,6 +32,8 @@ const SECONDS: u64 = 10;
 const IN_FLIGHT: usize = 64;
 const PAIRS: usize = 32;
 const IDLE: usize = 5_000;
+const CROWD: usize = 1_000;
+const CROWD_MESSAGES: usize = 50;
 
 #[tokio::main]
 async fn main() {
@@ -38,8 +41,38 @@ async fn main() {
         [Some(("SQLite", Backend::Sqlite)), Backend::postgres().map(|backend| ("PostgreSQL", backend))];
     for (name, backend) in backends.into_iter().flatten() {
         println!("\n### On {name}\n\n| what | figure |\n|---|---|");
-        measure(backend).await;
+        measure(backend.clone()).await;
+        measure_crowd(backend).await;
     }
+}
+
+/// A message to a group of 1,000, all of them online on two edges.
+async fn measure_crowd(backend: Backend) {
+    let mut platform = Platform::distributed_with(backend, crowd::SETTINGS).await;
+    platform.start("edge2").await;
+    let edges = [platform.tcp().await, platform.tcp_of("edge2").await];
+    let mut crowd = Crowd::gather(&platform, &edges, CROWD).await;
+    let (mut acked, mut last) = (Histogram::<u64>::new(3).unwrap(), Histogram::<u64>::new(3).unwrap());
+    crowd.send(&platform).await;
+    for number in 0..CROWD_MESSAGES {
+        let reach = crowd.send(&platform).await;
+        acked.record(u64::try_from(reach.acked.as_micros()).unwrap()).unwrap();
+        last.record(u64::try_from(reach.last.as_micros()).unwrap()).unwrap();
+        if number == 0 {
+            let rows: Vec<_> =
+                reach.rows.iter().map(|(table, rows)| format!("{rows} in `{table}`")).collect();
+            row("a message to a group of 1,000 on two edges: rows that it adds", rows.join(", "));
+            let publishes: usize = reach.publishes.values().sum();
+            row("- publishes, as a subscriber to everything that is delivered counts them", publishes);
+            row("- deliveries to connections", reach.deliveries);
+        }
+    }
+    let figure = |times: &Histogram<u64>| {
+        let at = |quantile| Duration::from_micros(times.value_at_quantile(quantile));
+        format!("p50 {:.1?}, max {:.1?}", at(0.5), at(1.0))
+    };
+    row("- until it is acked, of 50 messages", figure(&acked));
+    row("- until the last of 1,000 connections has it", figure(&last));
 }
 
 fn row(what: &str, figure: impl std::fmt::Display) {
