@@ -8,4 +8,5 @@ CREATE TABLE search (
     PRIMARY KEY (conversation, seq)
 );
 
-CREATE INDEX search_by_words ON search USING GIN (words);
+-- What waits to be sorted into the index is read by every search, once for each conversation; 512 kB of it at most, and not 4 MB.
+CREATE INDEX search_by_words ON search USING GIN (words) WITH (gin_pending_list_limit = 512);
