@@ -8,6 +8,9 @@ pub const CONTENT_TYPE: &str = "Content-Type";
 pub const PASSPORT: &str = "Natter-Passport";
 /// How long the caller still waits, in milliseconds. A duration, not a moment: clocks of machines differ.
 pub const TIMEOUT: &str = "Natter-Timeout";
+/// When the request was sent, in milliseconds by a clock of the caller's own that only counts. By the differences of several
+/// requests a callee sees which of them waited on the way longer than their callers did.
+pub const SENT: &str = "Natter-Sent";
 /// The name of the edge that forwards the call.
 pub const EDGE: &str = "Natter-Edge";
 /// The network address of the client, as the edge sees it, for limits on guessing.

@@ -1,6 +1,7 @@
 //! Serving: what a service's declaration lists is subscribed (`queue`), and authorised, bounded, decoded, handled and
 //! replied to (`answer`), in one place for all services.
 
+mod age;
 mod answer;
 mod queue;
 
@@ -24,6 +25,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub(crate) use age::now as clock;
 
 use crate::discovery::Copy;
 use crate::{Bus, Result, Scope, Verifier};
@@ -162,6 +165,7 @@ struct Server {
     service: ServiceSpec,
     copy: Copy,
     room: Arc<Semaphore>,
+    ages: age::Ages,
     tasks: TaskTracker,
     leave: CancellationToken,
 }
@@ -186,6 +190,7 @@ impl<M: Send + Sync + 'static> Serving<M> {
             service: S::SPEC,
             copy,
             room: Arc::new(Semaphore::new(CONCURRENCY)),
+            ages: age::Ages::new(),
             tasks: TaskTracker::new(),
             leave: CancellationToken::new(),
         });

@@ -382,6 +382,24 @@ async fn work_is_not_begun_past_its_deadline() {
     assert_eq!(serving.module().handled.load(Ordering::Relaxed), 0);
 }
 
+/// Its caller has given up, and may have repeated it elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_on_the_way_longer_than_its_caller_is_not_begun() {
+    let rig = Rig::start().await;
+    let serving = rig.serve().await;
+    let caller = rig.caller().await;
+    let handled = || serving.module().handled.load(Ordering::Relaxed);
+    once(&caller, &within(2_000), &ask(ANSWER, 1)).await.unwrap();
+    assert_eq!(handled(), 1);
+    rig.signal("STOP");
+    let late = once(&caller, &within(1_000), &ask(ANSWER, 2)).await;
+    assert_eq!(late.unwrap_err().outcome(), Outcome::Unknown);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    rig.signal("CONT");
+    once(&caller, &within(5_000), &ask(ANSWER, 3)).await.unwrap();
+    assert_eq!(handled(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_who_the_passport_proves_and_nobody_else() {
     let rig = Rig::start().await;

@@ -163,6 +163,7 @@ fn headers(request: &Forward<'_>, left: Duration) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, request.content_type.as_str());
     headers.insert(header::TIMEOUT, left.as_millis().to_string());
+    headers.insert(header::SENT, crate::serve::clock().to_string());
     headers.insert(header::TRACEPARENT, request.scope.trace.to_string());
     if let Some(passport) = &request.scope.passport {
         headers.insert(header::PASSPORT, &**passport);

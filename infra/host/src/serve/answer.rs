@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-use super::{Endpoint, Inbound, Outbound, Run, Server};
+use super::{Endpoint, Inbound, Outbound, Run, Server, clock};
 use crate::bus::header;
 use crate::{Failure, Scope, Trace};
 
@@ -81,7 +81,12 @@ impl Server {
             Some(Err(_)) => return Err(Error::invalid("Natter-Timeout: expected whole milliseconds")),
             None => spec.deadline,
         };
-        let deadline = arrived + left;
+        let sent = header(&headers, header::SENT).and_then(|sent| sent.parse().ok());
+        let waited = match (&message.reply, sent) {
+            (Some(reply_to), Some(sent)) => self.ages.age(reply_to, sent, clock()),
+            _ => Duration::ZERO,
+        };
+        let deadline = arrived + left.saturating_sub(waited);
         if Instant::now() >= deadline {
             return Err(Error::unavailable("the deadline had passed before the work began"));
         }
