@@ -13,6 +13,7 @@ pub mod load;
 mod person;
 pub mod plan;
 mod platform;
+pub mod proxy;
 mod random;
 mod terminal;
 mod wire;

@@ -294,7 +294,9 @@ impl Platform {
 
     /// Ends the NATS server without a warning; whoever started it starts another one.
     pub fn kill_bus(&self) {
-        signal(self.bus_pid(), "KILL");
+        if let Some(pid) = self.bus_pid_now() {
+            signal(pid, "KILL");
+        }
     }
 
     /// The process id of the NATS server.
@@ -303,8 +305,9 @@ impl Platform {
         self.bus_pid_now().unwrap()
     }
 
-    /// None while it is started again.
-    fn bus_pid_now(&self) -> Option<u32> {
+    /// The process id of the NATS server; none while it is started again.
+    #[must_use]
+    pub fn bus_pid_now(&self) -> Option<u32> {
         let pid = std::fs::read_to_string(self.bus_directory().join("nats-server.pid")).ok()?;
         pid.trim().parse().ok()
     }

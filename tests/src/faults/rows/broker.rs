@@ -30,9 +30,8 @@ pub(super) async fn dies(backend: Backend, plan: Plan) -> Result<Done, Skip> {
 pub(in super::super) async fn keep_dead(scene: &Scene, how_long: Duration) {
     let (end, mut killed) = (Instant::now() + how_long, 0);
     while Instant::now() < end {
-        let pid = scene.platform.bus_pid();
-        if pid != killed {
-            scene.platform.kill_bus();
+        if let Some(pid) = scene.platform.bus_pid_now().filter(|pid| *pid != killed) {
+            signal(pid, "KILL");
             killed = pid;
         }
         sleep(Duration::from_millis(50)).await;
