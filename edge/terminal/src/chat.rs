@@ -10,7 +10,7 @@ use crate::model::{Effect, Mode, State};
 use crate::runner::Runner;
 use crate::{plain, screen, token};
 
-/// Talk to your friends. Everything that can be done is shown on the screen, and listed by /help.
+/// Talk to your friends, and in groups. Everything that can be done is shown on the screen, and listed by /help.
 ///
 /// Stays signed in: started again with the same --name, it goes on without a password, until /logout.
 #[derive(Debug, Args)]

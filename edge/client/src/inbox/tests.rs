@@ -165,6 +165,28 @@ fn a_change_is_next_only_after_the_one_before_it_and_after_its_message() {
     assert_eq!(inbox.push_change(group(1), seq(2), 4), Fit::Next);
 }
 
+#[test]
+fn a_part_of_an_answer_says_nothing_of_messages_that_were_pushed_and_are_not_in_it() {
+    let mut inbox = at(5);
+    inbox.ask();
+    for pushed in 6..=8 {
+        assert_eq!(push(&mut inbox, 1, pushed), Fit::Next);
+    }
+    // Message 8 has revision 1, which the next part would tell; this one tells only of 3.
+    assert_eq!(fetch(&mut inbox, 1, 6), Fetched::Nothing);
+    assert_eq!(fetch(&mut inbox, 1, 7), Fetched::Nothing);
+    assert!(inbox.fetch_change(&entry(group(1), 3, 2), true));
+    assert!(inbox.settle(true));
+    // Further messages are taken from the parts to come.
+    assert_eq!(push(&mut inbox, 1, 9), Fit::Gap);
+    assert_eq!(inbox.ask().1.get(&group(1)), Some(&0));
+    assert!(inbox.fetch_change(&entry(group(1), 8, 1), false));
+    assert!(inbox.fetch_change(&entry(group(1), 3, 2), false));
+    assert!(!inbox.settle(false));
+    assert_eq!(inbox.cursor(group(1)), Some(Cursor { seq: 8, revision: 2 }));
+    assert_eq!(push(&mut inbox, 1, 9), Fit::Next);
+}
+
 /// A small generator, so that a failure is repeated by its seed.
 struct Random(u64);
 
@@ -231,7 +253,10 @@ impl World {
             let at = self.random.below(self.messages.len());
             self.revision += 1;
             self.messages[at] = self.revision;
-            self.pushed.push(Pushed::Change(at as u64 + 1, self.revision));
+            // A change of what the user may not read is not told, but takes a revision.
+            if at as u64 + 1 >= self.first {
+                self.pushed.push(Pushed::Change(at as u64 + 1, self.revision));
+            }
         }
     }
 
@@ -333,7 +358,7 @@ impl World {
 
 #[test]
 fn pushes_that_are_lost_late_or_out_of_order_leave_every_message_in_its_final_state() {
-    for seed in 0..20_000 {
+    for seed in 0..10_000 {
         let mut world = World::new(seed);
         for _ in 0..10 {
             world.run(8);

@@ -5,7 +5,7 @@ use broker_schemas::{Conversation, Outcome, Seq};
 use natter_client::CallError;
 
 use super::group::answers;
-use super::say::Line;
+use super::say::Saying;
 use super::{Amend, Answer, Effect, Mode, Phase, Stage, State, arrive, open, people};
 use crate::text::Safe;
 
@@ -157,17 +157,19 @@ fn found(state: &mut State, skip: u32, result: Result<message::Found, CallError>
     match state.mode {
         Mode::Plain => {
             for entry in messages {
-                effects.extend(state.say(Line::State(Box::new(entry))));
+                effects.extend(state.say(Saying::State(Box::new(entry))));
             }
             if more {
-                effects.extend(state.say(Line::Text(Safe::line(&format!("* {note}")))));
+                effects.extend(state.say(Saying::Text(Safe::line(&format!("* {note}")))));
             }
         }
         Mode::Screen => {
             let named: Vec<_> = messages.iter().flat_map(|entry| state.named_in(entry)).collect();
             effects.extend(state.look_up(named));
             let mut lines: Vec<_> = messages.iter().map(|entry| state.numbered_line(entry)).collect();
-            lines.push("/open NAME and /history N show what was said before one".into());
+            lines.push(
+                "/open NAME, then /history N or /newer N, shows what was said before or after one".into(),
+            );
             lines.extend(more.then(|| note.to_owned()));
             effects.extend(state.list("Found", lines));
         }

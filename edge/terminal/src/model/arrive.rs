@@ -4,7 +4,7 @@ use broker_schemas::message::{self, SYNC_MAX};
 use broker_schemas::{Fetched, user};
 use natter_client::{Closed, Event, Update};
 
-use super::say::Line;
+use super::say::Saying;
 use super::send::TYPING_SHOWN;
 use super::{Effect, Link, Me, Mode, Phase, State, Why, group, people};
 use crate::text::Safe;
@@ -109,7 +109,7 @@ fn new_message(state: &mut State, entry: &message::Entry) -> Vec<Effect> {
     let new = thread.written < seq;
     thread.written = thread.written.max(seq);
     if new {
-        effects.extend(state.say(Line::Message(Box::new(entry.clone()))));
+        effects.extend(state.say(Saying::Message(Box::new(entry.clone()))));
     }
     effects.extend(state.look_up(state.named_in(entry)));
     if state.mode == Mode::Screen {
@@ -120,7 +120,7 @@ fn new_message(state: &mut State, entry: &message::Entry) -> Vec<Effect> {
 
 fn changed(state: &mut State, entry: message::Entry) -> Vec<Effect> {
     state.threads.entry(entry.conversation).or_default().replace(&entry);
-    let mut effects = state.say(Line::State(Box::new(entry.clone())));
+    let mut effects = state.say(Saying::State(Box::new(entry.clone())));
     effects.extend(state.look_up(state.named_in(&entry)));
     state.recent.state(entry);
     effects
@@ -186,5 +186,5 @@ fn change(state: &mut State, event: Event) -> Vec<Effect> {
     };
     state.threads.entry(change.conversation).or_default().change(&event, me);
     state.recent.event(event.clone());
-    state.say(Line::Change(event))
+    state.say(Saying::Change(event))
 }

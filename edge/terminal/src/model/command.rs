@@ -86,7 +86,7 @@ const FRIENDS: &[(&str, &str)] = &[
     ("/unblock NAME", "take a block back"),
     ("/friends", "list friends and requests"),
     ("/open NAME", "open the conversation with a friend, or a group"),
-    ("/msg NAME TEXT", "send without opening"),
+    ("/msg NAME TEXT", "send without opening; a NAME with spaces in \"quotes\""),
     ("/conversations", "list them, each with its last message"),
 ];
 

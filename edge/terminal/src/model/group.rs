@@ -10,7 +10,7 @@ use broker_schemas::{Conversation, GroupId, UserId};
 
 pub(super) use notice::named;
 
-use super::say::Line;
+use super::say::Saying;
 use super::{Effect, State, Why, people};
 use crate::text::Safe;
 
@@ -129,7 +129,7 @@ impl State {
 
 pub(super) fn joined(state: &mut State, event: JoinedEvent) -> Vec<Effect> {
     let new = state.enter(event.group, &event.name);
-    let mut effects = if new { state.say(Line::Joined(event)) } else { Vec::new() };
+    let mut effects = if new { state.say(Saying::Joined(event)) } else { Vec::new() };
     // What one is in it, the event doesn't say.
     effects.push(Effect::Groups { say: false });
     effects
@@ -144,7 +144,7 @@ pub(super) fn left(state: &mut State, group: GroupId) -> Vec<Effect> {
 
 pub(super) fn kicked(state: &mut State, group: GroupId, by: UserId) -> Vec<Effect> {
     let title = state.quit_group(group);
-    let mut effects = title.map_or_else(Vec::new, |title| state.say(Line::PutOut(by, title)));
+    let mut effects = title.map_or_else(Vec::new, |title| state.say(Saying::PutOut(by, title)));
     // Taken in again meanwhile: two copies of the service may tell both in either order.
     effects.push(Effect::Groups { say: false });
     effects

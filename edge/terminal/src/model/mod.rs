@@ -83,7 +83,7 @@ pub(crate) struct State {
     search: Option<(String, u32)>,
     recent: recent::Recent,
     /// Lines that wait for the names in them.
-    unsaid: VecDeque<say::Line>,
+    unsaid: VecDeque<say::Saying>,
     lookups: Lookups,
 }
 

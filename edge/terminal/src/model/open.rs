@@ -3,7 +3,7 @@
 use broker_schemas::{Conversation, Seq, message};
 use natter_client::CallError;
 
-use super::say::Line;
+use super::say::Saying;
 use super::thread::Fetching;
 use super::{Effect, Mode, Page, Relation, State, View, Why, explain};
 
@@ -151,7 +151,7 @@ pub(super) fn fetched(
     let mut effects = Vec::new();
     if state.mode == Mode::Plain {
         for entry in &messages {
-            effects.extend(state.say(Line::Message(Box::new(entry.clone()))));
+            effects.extend(state.say(Saying::Message(Box::new(entry.clone()))));
         }
         if messages.is_empty() {
             effects.push(state.notice(match page {

@@ -12,7 +12,7 @@ const UNSAID: usize = 1_024;
 
 /// Something to write.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(super) enum Saying {
     /// A message, new or from history.
     Message(Box<message::Entry>),
     /// What became of a message.
@@ -29,13 +29,13 @@ pub(super) enum Line {
 
 impl State {
     /// Writes a line, in plain mode, once those whom it names are known by name.
-    pub(super) fn say(&mut self, line: Line) -> Vec<Effect> {
+    pub(super) fn say(&mut self, line: Saying) -> Vec<Effect> {
         // The screen shows messages by other means.
-        if self.mode == Mode::Screen && !matches!(line, Line::Joined(_) | Line::PutOut(..)) {
+        if self.mode == Mode::Screen && !matches!(line, Saying::Joined(_) | Saying::PutOut(..)) {
             return Vec::new();
         }
         let mut effects = self.look_up(self.named_on(&line));
-        if let Line::Message(entry) | Line::State(entry) = &line {
+        if let Saying::Message(entry) | Saying::State(entry) = &line {
             effects.extend(self.note_group(entry.conversation));
         }
         self.unsaid.push_back(line);
@@ -48,7 +48,7 @@ impl State {
         let mut said = Vec::new();
         while let Some(line) = self.unsaid.front() {
             let group = match line {
-                Line::Message(entry) | Line::State(entry) => entry.conversation.group_id(),
+                Saying::Message(entry) | Saying::State(entry) => entry.conversation.group_id(),
                 _ => None,
             };
             let known = self.named_on(line).into_iter().all(|user| self.knows(user))
@@ -63,34 +63,34 @@ impl State {
         said
     }
 
-    fn named_on(&self, line: &Line) -> Vec<UserId> {
+    fn named_on(&self, line: &Saying) -> Vec<UserId> {
         match line {
-            Line::Message(entry) | Line::State(entry) => self.named_in(entry),
-            Line::Change(Event::Recalled(recalled)) => vec![recalled.by],
-            Line::Change(Event::Reacted(reacted)) => vec![reacted.user],
-            Line::Joined(joined) => vec![joined.by],
-            Line::PutOut(by, _) => vec![*by],
-            Line::Change(_) | Line::Text(_) => Vec::new(),
+            Saying::Message(entry) | Saying::State(entry) => self.named_in(entry),
+            Saying::Change(Event::Recalled(recalled)) => vec![recalled.by],
+            Saying::Change(Event::Reacted(reacted)) => vec![reacted.user],
+            Saying::Joined(joined) => vec![joined.by],
+            Saying::PutOut(by, _) => vec![*by],
+            Saying::Change(_) | Saying::Text(_) => Vec::new(),
         }
     }
 
-    fn write(&mut self, line: &Line) -> Effect {
+    fn write(&mut self, line: &Saying) -> Effect {
         Effect::Say(match line {
-            Line::Message(entry) => self.message_line(entry),
-            Line::State(entry) => Safe::line(&format!("* {}", self.numbered_line(entry))),
-            Line::Change(event) => self.change_line(event),
-            Line::Joined(JoinedEvent { group, name, by }) if self.is_me(*by) => {
+            Saying::Message(entry) => self.message_line(entry),
+            Saying::State(entry) => Safe::line(&format!("* {}", self.numbered_line(entry))),
+            Saying::Change(event) => self.change_line(event),
+            Saying::Joined(JoinedEvent { group, name, by }) if self.is_me(*by) => {
                 return self.notice(format!("you are in the group {name} (g{group}): /open {name}"));
             }
-            Line::Joined(JoinedEvent { group, name, by }) => {
+            Saying::Joined(JoinedEvent { group, name, by }) => {
                 let who = self.name_of(*by);
                 return self.notice(format!("{who} put you into the group {name} (g{group}): /open {name}"));
             }
-            Line::PutOut(by, title) => {
+            Saying::PutOut(by, title) => {
                 let who = self.name_of(*by);
                 return self.notice(format!("{who} put you out of the group {title}"));
             }
-            Line::Text(text) => text.clone(),
+            Saying::Text(text) => text.clone(),
         })
     }
 
