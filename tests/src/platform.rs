@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::proxy::Proxy;
 use natter_client::Address;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -95,9 +96,23 @@ impl Platform {
     /// Starts the bus, and each part in a process of its own.
     pub async fn start_distributed(&mut self) {
         self.start_bus().await;
+        self.start_parts().await;
+    }
+
+    async fn start_parts(&mut self) {
         for part in ["message", "friend", "group", "user", "edge"] {
             self.start(part).await;
         }
+    }
+
+    /// Each part in a process of its own, and between the parts and the bus a wire that can be cut.
+    pub async fn distributed_on_a_wire(backend: Backend, settings: &[&str]) -> (Self, Proxy) {
+        let mut platform = Self::prepare(backend, settings).await;
+        platform.start_bus().await;
+        let wire = Proxy::to(platform.bus_url.trim_start_matches("nats://")).await;
+        platform.bus_url = format!("nats://{}", wire.address);
+        platform.start_parts().await;
+        (platform, wire)
     }
 
     async fn prepare(backend: Backend, settings: &[&str]) -> Self {
