@@ -166,12 +166,7 @@ async fn listen(
 
 /// Everything that is published to edges from now on.
 async fn subscribe(platform: &Platform) -> async_nats::Subscriber {
-    let holder = Holder::Operator;
-    let seed = platform.bus_directory().join(format!("{}.nk", holder.name()));
-    let seed = std::fs::read_to_string(seed).unwrap().trim().to_owned();
-    let options = async_nats::ConnectOptions::with_nkey(seed);
-    let options = options.custom_inbox_prefix(subject::inbox_prefix(holder.name()));
-    let client = options.connect(platform.bus_url()).await.unwrap();
+    let client = platform.on_bus(Holder::Operator).await;
     let published = client.subscribe("natter.deliver.>").await.unwrap();
     client.flush().await.unwrap();
     published

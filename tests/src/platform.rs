@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::proxy::Proxy;
+use broker_schemas::permission::Holder;
+use broker_schemas::subject;
 use natter_client::Address;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -272,6 +274,21 @@ impl Platform {
     #[must_use]
     pub fn bus_url(&self) -> &str {
         &self.bus_url
+    }
+
+    /// A connection to the bus with the credential of `holder`.
+    pub async fn on_bus(&self, holder: Holder) -> async_nats::Client {
+        let seed = self.bus_directory().join(format!("{}.nk", holder.name()));
+        let seed = std::fs::read_to_string(seed).unwrap().trim().to_owned();
+        let options = async_nats::ConnectOptions::with_nkey(seed);
+        let options = options.custom_inbox_prefix(subject::inbox_prefix(holder.name()));
+        options.connect(self.bus_url()).await.unwrap()
+    }
+
+    /// Where the processes run, and look for their configuration.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Where the databases are, as `database.url` says it.

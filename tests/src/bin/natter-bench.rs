@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use broker_schemas::message::Recipient;
 use broker_schemas::permission::Holder;
-use broker_schemas::{UserId, message, subject, user};
+use broker_schemas::{UserId, message, user};
 use futures_util::StreamExt;
 use hdrhistogram::Histogram;
 use natter_client::{Address, Client, Event, Events};
@@ -185,17 +185,8 @@ struct Raw {
 
 impl Raw {
     async fn start(platform: &Platform) -> Self {
-        let connect = async |holder: Holder| {
-            let seed = platform.bus_directory().join(format!("{}.nk", holder.name()));
-            let seed = std::fs::read_to_string(seed).unwrap().trim().to_owned();
-            let options = async_nats::ConnectOptions::with_nkey(seed);
-            options
-                .custom_inbox_prefix(subject::inbox_prefix(holder.name()))
-                .connect(platform.bus_url())
-                .await
-                .unwrap()
-        };
-        let (requester, client) = (connect(Holder::Operator).await, connect(Holder::Service("user")).await);
+        let requester = platform.on_bus(Holder::Operator).await;
+        let client = platform.on_bus(Holder::Service("user")).await;
         let subject = "natter.client.user.v1.raw".to_owned();
         let mut requests = client.queue_subscribe(subject.clone(), "user".into()).await.unwrap();
         let mut responder = JoinSet::new();
