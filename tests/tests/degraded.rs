@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use broker_schemas::group::{Admission, Change, JoinedEvent, ListGroups, Rename};
-use broker_schemas::message::{Entry, NewEvent, Recipient};
+use broker_schemas::message::{Entry, GetUnread, NewEvent, Recipient};
 use broker_schemas::{Code, Conversation, Fetched, GroupId, Outcome, friend, user};
 use natter_client::{Chat, ChatOptions, Client, Options, Update};
 use natter_tests::device::{Connection, Device, Refusal};
@@ -189,6 +189,25 @@ impl Scene {
         Conversation::direct(self.alice.user, self.bob.user).unwrap()
     }
 
+    /// Waits until the bus knows that a module was killed. What it hands to a connection that is just breaking is unknown.
+    async fn bus_notices_the_end_of(&self, module: &str) {
+        let noticed = async {
+            loop {
+                let found = match module {
+                    "user" => finds(self.alice.call(&user::GetProfile { user: None }).await),
+                    "friend" => finds(self.alice.call(&friend::ListFriends {}).await),
+                    "group" => finds(self.alice.call(&ListGroups { unread: Some(false) }).await),
+                    "message" => finds(self.alice.call(&GetUnread {}).await),
+                    other => panic!("{other} is no module"),
+                };
+                if found == Unavailable {
+                    return;
+                }
+            }
+        };
+        timeout(Duration::from_secs(10), noticed).await.expect("the bus notices that a module is gone");
+    }
+
     /// Tries everything at once.
     async fn try_all(&mut self) -> [Finds; 7] {
         self.tries += 1;
@@ -315,6 +334,7 @@ on_both_databases! {
         let mut scene = Scene::begin(backend).await;
         for module in MODULES {
             scene.platform.kill(module).await;
+            scene.bus_notices_the_end_of(module).await;
             scene.assert_is_as_in(row(module, "down")).await;
             scene.platform.start(module).await;
             scene.assert_recovers(&format!("{module} down")).await;
