@@ -1,4 +1,4 @@
-//! A minute of the fault matrix: nothing that was acked is lost, whatever dies. `make faults` runs all of it.
+//! A minute of the fault matrix: nothing that was acked is lost, whatever dies or freezes. `make faults` runs all of it.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
@@ -16,7 +16,11 @@ fn plan() -> Plan {
 
 /// What the clients of a row logged; fails when the row was violated.
 async fn survive(name: &str) -> Vec<Line> {
-    match row(name).unwrap().run(Backend::Sqlite, &plan()).await {
+    survive_on(Backend::Sqlite, name).await
+}
+
+async fn survive_on(backend: Backend, name: &str) -> Vec<Line> {
+    match row(name).unwrap().run(backend, &plan()).await {
         Verdict::Judged { measured, violations, lines, .. } => {
             eprintln!("{name}, seed {SEED}: {measured}");
             assert!(violations.is_empty(), "{name}, seed {SEED}:\n{}", violations.join("\n"));
@@ -45,4 +49,10 @@ async fn a_broker_that_dies_loses_nothing_and_clients_stay_connected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_fails_no_call_and_disconnects_nobody() {
     survive("rolling-restart").await;
+}
+
+/// On PostgreSQL, where `NATTER_TEST_POSTGRES` names a server: there copies have more than a file between them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_freezes_and_comes_back_does_nothing_twice() {
+    survive_on(Backend::postgres().unwrap_or(Backend::Sqlite), "zombie").await;
 }

@@ -19,12 +19,17 @@ fn setting(name: &str, usual: u64) -> u64 {
 
 on_both_databases! {
     async fn whatever_people_do_system_and_model_agree(backend: Backend) {
-        let usual = if backend == Backend::Sqlite { 12 } else { 6 };
+        let copies = backend != Backend::Sqlite;
         let mut platform = Platform::distributed(backend).await;
         platform.start("edge2").await;
+        if copies {
+            for copy in ["user2", "friend2", "group2", "message2"] {
+                platform.start(copy).await;
+            }
+        }
         let edges = [platform.address("tcp").await, platform.address_of("edge2", "tcp").await];
         let first = setting("NATTER_PLAN_SEED", 1);
-        for seed in first..first + setting("NATTER_PLANS", usual) {
+        for seed in first..first + setting("NATTER_PLANS", if copies { 8 } else { 12 }) {
             let plan = Plan::new(seed, LENGTH);
             if let Err(difference) = plan.run(&edges).await {
                 let steps = plan.steps.len();
