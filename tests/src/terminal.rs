@@ -27,6 +27,13 @@ impl Terminal {
         Self::spawn(command.args(Self::arguments(server, name)), state)
     }
 
+    /// The same on a device that has no session yet, with the password that every [`Person`] has.
+    pub fn sign_in(server: &str, state: &Path, name: &str) -> Self {
+        let mut command = Command::new(crate::program("natter"));
+        let command = command.args(Self::arguments(server, name));
+        Self::spawn(command.env("NATTER_PASSWORD", Person::password()), state)
+    }
+
     /// The same for a new account, with the password that every [`Person`] has.
     pub fn register(server: &str, state: &Path, name: &str) -> Self {
         let mut command = Command::new(crate::program("natter"));

@@ -71,6 +71,91 @@ on_both_databases! {
     }
 }
 
+on_both_databases! {
+    async fn four_people_live_through_a_group_and_two_devices_of_one_see_the_same(backend: Backend) {
+        let platform = Platform::standalone(backend).await;
+        let server = platform.tcp().await.to_string();
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut alice = Terminal::register(&server, first.path(), "alice");
+        alice.see("* online as alice").await;
+        let mut phone = Terminal::sign_in(&server, second.path(), "alice");
+        phone.see("* online as alice").await;
+        let mut others = Vec::new();
+        for name in ["bob", "carol", "dave"] {
+            let mut other = Terminal::register(&server, first.path(), name);
+            other.see(&format!("* online as {name}")).await;
+            alice.say(&format!("/add {name}")).await;
+            other.see("* alice asks to be your friend").await;
+            other.say("/accept alice").await;
+            alice.see(&format!("* {name} is your friend now")).await;
+            phone.see(&format!("* {name} is your friend now")).await;
+            others.push(other);
+        }
+        let Ok([mut bob, mut carol, mut dave]) = <[Terminal; 3]>::try_from(others) else { unreachable!() };
+
+        alice.say("/create team bob carol").await;
+        for other in [&mut bob, &mut carol] {
+            other.see("* alice put you into the group team").await;
+            other.say("/open team").await;
+        }
+        phone.see("* you are in the group team").await;
+        alice.see("[team #1] * alice made the group team with bob and carol").await;
+        alice.say("/open team").await;
+        alice.say("/invite dave").await;
+        dave.see("[team #2] * alice added dave").await;
+        dave.say("/open team").await;
+        alice.say("/announce lunch at noon").await;
+        for other in [&mut alice, &mut phone, &mut bob, &mut carol, &mut dave] {
+            other.see("[team #3] * alice announced: lunch at noon").await;
+        }
+
+        bob.say("hello everyone").await;
+        for other in [&mut alice, &mut phone, &mut carol, &mut dave] {
+            other.see("[team #4] bob: hello everyone").await;
+        }
+        carol.say("/reply 4 hi bob").await;
+        bob.see("[team #5] carol: > #4 bob: hello everyone | hi bob").await;
+        dave.say("/react 4 👍").await;
+        phone.see("* [team #4] dave reacted 👍").await;
+        bob.say("/edit 4 hello all of you").await;
+        for other in [&mut alice, &mut phone, &mut carol, &mut dave] {
+            other.see("* [team #4] edited: hello all of you").await;
+        }
+        phone.say("/open team").await;
+        phone.say("oops").await;
+        alice.see("[team #6] alice: oops").await;
+        bob.see("[team #6] alice: oops").await;
+        alice.say("/recall 6").await;
+        for other in [&mut phone, &mut bob, &mut carol, &mut dave] {
+            other.see("* [team #6] recalled by alice").await;
+        }
+        carol.say("/search hello").await;
+        carol.see("* [team #4] bob: hello all of you (edited) [👍 1]").await;
+
+        alice.say("/mute dave 5").await;
+        dave.see("[team #7] * alice muted dave until").await;
+        dave.say("may I?").await;
+        dave.see("* not sent to team: you can't write in this group until").await;
+        alice.say("/kick dave").await;
+        dave.see("* alice put you out of the group team").await;
+        bob.see("[team #8] * dave was put out by alice").await;
+        alice.say("between us").await;
+        bob.see("[team #9] alice: between us").await;
+        alice.say("/dissolve team").await;
+        for other in [&mut phone, &mut bob, &mut carol] {
+            other.see("[team #10] * alice dissolved the group").await;
+        }
+        bob.say("anybody?").await;
+        bob.see("* not sent to team: the group was dissolved").await;
+
+        let heard_by_dave = dave.end().await;
+        assert!(messages(heard_by_dave).is_empty(), "dave was out");
+        let phone = phone.end().await;
+        let after = messages(Terminal::start(&server, second.path(), "alice").end().await);
+        assert!(after.is_empty(), "the phone had all of it: {after:?}, after {phone:?}");
+    }
+}
+
 async fn call(server: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(program("natter"));
     command.args(["call", "--server", server]).args(arguments).stdin(Stdio::null());

@@ -230,37 +230,4 @@ mod tests {
             assert_eq!(say(&store, there, 1_001, "y").await, seq(3), "{}", test.name);
         }
     }
-
-    /// A measurement, for who changes this: `cargo test -p natter-message --lib how_fast -- --ignored --nocapture`.
-    #[tokio::test]
-    #[ignore = "measures, and asserts nothing but that it works"]
-    async fn how_fast_full_batches_are_stored() {
-        for (store, test) in stores().await {
-            let conversations: Vec<_> = (2..66).map(|peer| pair(1, peer)).collect();
-            for there in &conversations {
-                store.set_gate(*there, true, 1).await.unwrap();
-            }
-            let text = "The quick brown fox jumps over the lazy dog, number";
-            let batches: Vec<Vec<_>> = (0..80)
-                .map(|batch| {
-                    let to = |n: usize| draft(conversations[n % 64], 1, &format!("{text} {batch} {n}"));
-                    (0..256).map(to).collect()
-                })
-                .collect();
-            let mut times = Vec::new();
-            for batch in &batches {
-                let began = std::time::Instant::now();
-                commit(&store, batch).await.unwrap();
-                times.push(began.elapsed());
-            }
-            let all: std::time::Duration = times.iter().sum();
-            times.sort_unstable();
-            println!(
-                "{}: {:.0} messages/s, median batch of 256 {:?}",
-                test.name,
-                f64::from(80 * 256) / all.as_secs_f64(),
-                times[40]
-            );
-        }
-    }
 }
