@@ -78,7 +78,7 @@ impl Person {
         PASSWORD
     }
 
-    /// Goes away; [`Absent::back`] comes back with the same session.
+    /// Goes away; `Absent::back` comes back with the same session.
     #[must_use]
     pub fn leave(self) -> Absent {
         let cursors = self.updates.cursors().clone();
