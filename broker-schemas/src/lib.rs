@@ -2,7 +2,7 @@
 //! answer, what travels, under which subject, and who may say it.
 //!
 //! Nothing here knows about sockets, SQL or NATS clients. Start with one of the services ([`user`], [`friend`],
-//! [`group`], [`message`]), then see [`service`] for what a declaration gives.
+//! [`group`], [`message`]), then see [`mod@service`] for what a declaration gives.
 //!
 //! Every type here that travels is frozen once released: see `schema.lock` beside this crate.
 

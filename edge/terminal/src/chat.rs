@@ -34,7 +34,7 @@ pub struct ChatArgs {
     /// Read lines and write lines, for scripts and simple terminals. The default when standard input or output is none.
     #[arg(long)]
     pub(crate) plain: bool,
-    /// In plain mode: write the numbers of messages between two people too, as in "[bob #12] bob: hello". Those of groups always
+    /// In plain mode: write the numbers of messages between two people too, as in `[bob #12] bob: hello`. Those of groups always
     /// have them.
     #[arg(long)]
     pub(crate) numbers: bool,

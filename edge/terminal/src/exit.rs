@@ -32,7 +32,7 @@ impl From<SignInError> for Failure {
     }
 }
 
-/// The exit code of a failed [`crate::call`] or [`crate::chat`]: 1 rejected (or a fault of this program), 2 wrong usage,
+/// The exit code of a failed `call` or `chat`: 1 rejected (or a fault of this program), 2 wrong usage,
 /// 3 not executed or the server was not reached, 4 unknown whether it happened.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {

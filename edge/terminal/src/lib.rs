@@ -1,11 +1,11 @@
 //! Natter in a terminal: `natter chat` for people, `natter chat --plain` for scripts and simple terminals, and
 //! `natter call` for one call.
 //!
-//! The way of a key press: [`screen`] or [`plain`] makes it an input, the model's `update` makes that a new state and
-//! some effects, [`runner`] carries the effects out, and what becomes of them is an input again. Only `runner` knows the
+//! The way of a key press: `screen` or `plain` makes it an input, the model's `update` makes that a new state and
+//! some effects, `runner` carries the effects out, and what becomes of them is an input again. Only `runner` knows the
 //! network, only `screen` the terminal; the model knows neither, so both modes share it and tests need no server.
 //!
-//! Text of other people reaches a terminal only as [`text::Safe`].
+//! Text of other people reaches a terminal only as `text::Safe`.
 
 mod call;
 mod chat;
