@@ -200,6 +200,16 @@ impl Database {
         }
     }
 
+    /// What ends a `SELECT` whose rows nobody else may delete before the transaction is over, though they may change columns
+    /// that aren't keys. With SQLite the transaction itself sees to that.
+    #[must_use]
+    pub const fn for_key_share(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR KEY SHARE",
+        }
+    }
+
     /// Begins a transaction that may write. With SQLite it is the only one.
     ///
     /// # Errors

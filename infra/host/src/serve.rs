@@ -33,6 +33,8 @@ use crate::{Bus, Result, Scope, Verifier};
 
 /// Requests of one service that are worked on at once; further ones are refused as `unavailable`, at once.
 const CONCURRENCY: usize = 512;
+/// The same for what only parts of the platform ask: a flood of clients doesn't keep an edge from saying that it lives.
+const CONCURRENCY_OF_PARTS: usize = 128;
 /// How long a stopping copy waits for the handlers that run.
 const FINISH_GRACE: Duration = Duration::from_secs(10);
 
@@ -165,6 +167,7 @@ struct Server {
     service: ServiceSpec,
     copy: Copy,
     room: Arc<Semaphore>,
+    room_of_parts: Arc<Semaphore>,
     ages: age::Ages,
     tasks: TaskTracker,
     leave: CancellationToken,
@@ -190,6 +193,7 @@ impl<M: Send + Sync + 'static> Serving<M> {
             service: S::SPEC,
             copy,
             room: Arc::new(Semaphore::new(CONCURRENCY)),
+            room_of_parts: Arc::new(Semaphore::new(CONCURRENCY_OF_PARTS)),
             ages: age::Ages::new(),
             tasks: TaskTracker::new(),
             leave: CancellationToken::new(),

@@ -1,10 +1,11 @@
 //! The module's tables, and every statement on them.
 //!
 //! Locks are taken in one order, `counter`, `edge`, `account`, `session`, so that transactions wait for each other but
-//! never in a circle. Whoever changes an account's sessions locks the account first: so whether it is online is
+//! never in a circle. Thousands sign in at once when an edge died: nothing that all of them need is locked exclusively. Whoever changes an account's sessions locks the account first: so whether it is online is
 //! decided by one transaction after the other.
 
 mod edges;
+mod ids;
 mod sessions;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -14,6 +15,7 @@ use broker_schemas::{SessionId, Timestamp, UserId};
 use natter_host::{Database, Result, Transaction};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
+use tokio::sync::Semaphore;
 
 pub(crate) use edges::Edge;
 pub(crate) use sessions::{NewSession, OpenSession};
@@ -27,10 +29,16 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] =
 /// How many rows one statement names; both databases take more.
 const CHUNK: usize = 1_024;
 
-/// The module's tables. Cheap to clone.
-#[derive(Debug, Clone)]
+/// How many transactions open sessions at once; further ones wait before they take a connection. So the reports of edges
+/// get one in time however many people sign in, and no edge counts as silent because they do.
+const OPENING: usize = 4;
+
+/// The module's tables.
+#[derive(Debug)]
 pub(crate) struct Store {
     database: Database,
+    session_ids: ids::Reserved,
+    opening: Semaphore,
 }
 
 /// What is needed to check a password.
@@ -44,8 +52,9 @@ pub(crate) struct Credentials {
 }
 
 impl Store {
-    pub(crate) const fn new(database: Database) -> Self {
-        Self { database }
+    pub(crate) fn new(database: Database) -> Self {
+        let session_ids = ids::Reserved::of("session");
+        Self { database, session_ids, opening: Semaphore::new(OPENING) }
     }
 
     pub(crate) async fn close(&self) {

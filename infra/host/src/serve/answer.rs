@@ -26,7 +26,8 @@ impl Server {
         let arrived = Instant::now();
         let Some(reply_to) = message.reply.clone() else { return };
         let server = self.clone();
-        let Ok(room) = self.room.clone().try_acquire_owned() else {
+        let room = if endpoint.spec.access == Access::Part { &self.room_of_parts } else { &self.room };
+        let Ok(room) = room.clone().try_acquire_owned() else {
             metrics::counter!("natter_shed_total", "service" => self.service.name).increment(1);
             let full =
                 Error::unavailable(format!("{} has more to do than it can; try again", self.service.name));

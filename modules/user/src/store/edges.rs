@@ -81,7 +81,7 @@ impl Store {
             Some(_) => return Ok(Some(Vec::new())),
         }
         let mut transaction = self.database.begin().await?;
-        hold_edge(&mut transaction, Some(edge)).await?;
+        self.hold_edge(&mut transaction, Some(edge)).await?;
         lock(&mut transaction, user).await?;
         let attached = query(
             "UPDATE session SET edge = $1, attached_in = (SELECT last FROM counter WHERE name = 'round') \
@@ -134,6 +134,21 @@ impl Store {
         Ok(presence)
     }
 
+    /// Has the edge's row ready for a session that is about to be attached, and keeps it: the edge can't be given up before the
+    /// session is there to be detached with the others. Others may do the same meanwhile, and the edge may report.
+    pub(super) async fn hold_edge(&self, transaction: &mut Transaction, edge: Option<&EdgeId>) -> Result<()> {
+        let Some(edge) = edge else { return Ok(()) };
+        let held = format!("SELECT reports FROM edge WHERE id = $1{}", self.database.for_key_share());
+        let find = || query_scalar::<_, i64>(AssertSqlSafe(held.clone())).bind(edge.as_str());
+        while find().fetch_optional(&mut **transaction).await?.is_none() {
+            query("INSERT INTO edge (id, reports) VALUES ($1, 0) ON CONFLICT (id) DO NOTHING")
+                .bind(edge.as_str())
+                .execute(&mut **transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// How many sessions edges hold.
     pub(crate) async fn attached_sessions(&self) -> Result<i64> {
         let count = query_scalar("SELECT COUNT(*) FROM session WHERE edge IS NOT NULL")
@@ -141,20 +156,6 @@ impl Store {
             .await?;
         Ok(count)
     }
-}
-
-/// Has the edge's row ready for a session that is about to be attached, and locks it: the edge can't be given up
-/// before the session is there to be detached with the others.
-pub(super) async fn hold_edge(transaction: &mut Transaction, edge: Option<&EdgeId>) -> Result<()> {
-    let Some(edge) = edge else { return Ok(()) };
-    query(
-        "INSERT INTO edge (id, reports) VALUES ($1, 0) \
-         ON CONFLICT (id) DO UPDATE SET reports = edge.reports",
-    )
-    .bind(edge.as_str())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
 }
 
 /// Detaches the sessions for which `condition` holds, `$1` being `text` and `$2`, … the `numbers`. No session may come

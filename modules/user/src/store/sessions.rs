@@ -1,12 +1,12 @@
 //! Sessions: one row for each device that is signed in.
 
+use anyhow::Context;
 use broker_schemas::user::PresenceChanged;
 use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
 use natter_host::{Result, Transaction};
 use sqlx::{query, query_as};
 
-use super::edges::hold_edge;
-use super::{Store, next_id, settle};
+use super::{Store, settle};
 use crate::guessing::Origin;
 use crate::token::TokenHash;
 
@@ -45,9 +45,10 @@ pub(crate) struct OpenSession {
 impl Store {
     /// Opens a session; `None` when the account is gone or its password was changed meanwhile.
     pub(crate) async fn open_session(&self, new: &NewSession<'_>) -> Result<Option<OpenSession>> {
+        let id = self.session_ids.next(&self.database).await?;
+        let _turn = self.opening.acquire().await.context("a turn to open a session")?;
         let mut transaction = self.database.begin().await?;
-        let id = next_id(&mut transaction, "session").await?;
-        hold_edge(&mut transaction, new.edge).await?;
+        self.hold_edge(&mut transaction, new.edge).await?;
         let account: Option<(String, String)> = query_as(
             "UPDATE account SET online = online WHERE id = $1 AND password = $2 RETURNING name, display_name",
         )
@@ -97,12 +98,13 @@ impl Store {
         expires_at: Timestamp,
         edge: Option<&EdgeId>,
     ) -> Result<Option<OpenSession>> {
-        let mut transaction = self.database.begin().await?;
         let new_id = match edge {
-            Some(_) => Some(next_id(&mut transaction, "session").await?),
+            Some(_) => Some(self.session_ids.next(&self.database).await?),
             None => None,
         };
-        hold_edge(&mut transaction, edge).await?;
+        let _turn = self.opening.acquire().await.context("a turn to open a session")?;
+        let mut transaction = self.database.begin().await?;
+        self.hold_edge(&mut transaction, edge).await?;
         let now = Timestamp::now().0;
         let account: Option<(i64, String, String)> = query_as(
             "UPDATE account SET online = online WHERE id = (SELECT account FROM session \
@@ -205,7 +207,7 @@ async fn remember_address(transaction: &mut Transaction, user: UserId, origin: &
     Ok(())
 }
 
-/// Ends the sessions that are too many: the oldest of those that no edge holds, then the oldest. Returns those that an
+/// Ends the sessions that are too many: of those that no edge holds, then of all, those that were opened or resumed longest ago. Returns those that an
 /// edge holds.
 async fn make_room(
     transaction: &mut Transaction,
@@ -215,7 +217,8 @@ async fn make_room(
 ) -> Result<Vec<SessionId>> {
     let ended: Vec<(i64, Option<String>)> = query_as(
         "DELETE FROM session WHERE account = $1 AND id <> $2 AND id NOT IN (SELECT id FROM session \
-         WHERE account = $1 AND id <> $2 ORDER BY CASE WHEN edge IS NULL THEN 1 ELSE 0 END, id DESC LIMIT $3) \
+         WHERE account = $1 AND id <> $2 \
+         ORDER BY CASE WHEN edge IS NULL THEN 1 ELSE 0 END, expires_at DESC, id DESC LIMIT $3) \
          RETURNING id, edge",
     )
     .bind(i64::from(user))
