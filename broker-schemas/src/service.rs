@@ -159,6 +159,8 @@ pub enum Audiences {
     Users,
     /// To any group.
     Groups,
+    /// To everyone who is online.
+    Everyone,
 }
 
 /// The JSON of a postcard `T`.
@@ -248,7 +250,7 @@ pub const fn check(method: &MethodSpec) {
         match (method.exposures[i], method.access) {
             (Exposure::Internal, _)
             | (Exposure::Client, Access::Anyone | Access::SignedIn)
-            | (Exposure::Admin, Access::Role(_)) => {}
+            | (Exposure::Admin, Access::Operator | Access::Moderator | Access::Auditor | Access::Staff) => {}
             (Exposure::Client, _) => panic!("a method on client subjects is `by` Anyone or SignedIn"),
             (Exposure::Admin, _) => panic!("a method on admin subjects is `by` a role"),
         }

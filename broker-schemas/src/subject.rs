@@ -116,12 +116,13 @@ pub fn deliver(audience: Audience) -> Subject {
     })
 }
 
-/// `natter.deliver.user.*` or `natter.deliver.group.*`: deliveries to any of them.
+/// `natter.deliver.user.*`, `natter.deliver.group.*` or `natter.deliver.everyone`: deliveries to any of them.
 #[must_use]
 pub fn deliveries_to(audiences: Audiences) -> Subject {
     Subject(match audiences {
         Audiences::Users => "natter.deliver.user.*".to_owned(),
         Audiences::Groups => "natter.deliver.group.*".to_owned(),
+        Audiences::Everyone => return deliver(Audience::Everyone),
     })
 }
 

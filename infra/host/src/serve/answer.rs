@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
-use broker_schemas::{Access, Code, ContentType, EdgeId, Error, Exposure, MethodSpec, header};
+use broker_schemas::{Code, ContentType, EdgeId, Error, Exposure, MethodSpec, header};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
@@ -73,7 +73,7 @@ impl Server {
         let content_type = ContentType::from_header(header(&headers, header::CONTENT_TYPE))?;
         let passport = header(&headers, header::PASSPORT);
         let identity = match (spec.access, passport) {
-            (Access::SignedIn | Access::Role(_), Some(passport)) => Some(self.verifier.verify(passport)?),
+            (access, Some(passport)) if access.needs_passport() => Some(self.verifier.verify(passport)?),
             _ => None,
         };
         let left = match header(&headers, header::TIMEOUT).map(str::parse) {
