@@ -152,6 +152,16 @@ pub struct ServiceSpec {
     pub delivers: &'static [Audiences],
 }
 
+impl ServiceSpec {
+    /// Whether something arrives for it on subjects of this exposure. A method for operators has a client's subject too,
+    /// where it is refused: the calls of an edge that carries no administrative ones come in there.
+    #[must_use]
+    pub fn listens_on(&self, exposure: Exposure) -> bool {
+        let also = if exposure == Exposure::Client { Exposure::Admin } else { exposure };
+        self.methods.iter().any(|method| method.exposures.iter().any(|on| *on == exposure || *on == also))
+    }
+}
+
 /// To whom a service may deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Audiences {
