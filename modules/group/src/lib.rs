@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows about sockets, sessions or messages.
 
+mod administration;
 mod announce;
 mod approve;
 mod authorise;

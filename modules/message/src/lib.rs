@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows about sockets, sessions, or why somebody is in a group.
 
+mod administration;
 mod access;
 mod batch;
 mod change;

@@ -62,6 +62,7 @@ impl Draft {
             recalled_by: None,
             reactions: Vec::new(),
             revision: 0,
+            campaign: None,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | `store` | the tables, and every statement on them |
 //! | `settings` | section `[user]` of the configuration |
 
+mod administration;
 mod change_password;
 mod delete_account;
 mod departure;

@@ -188,6 +188,7 @@ pub(super) fn entry(row: &AnyRow) -> Result<Entry> {
         recalled_by: row.try_get::<Option<i64>, _>(9)?.map(UserId::try_from).transpose()?,
         reactions: Vec::new(),
         revision: number(row, 10)?,
+        campaign: None,
     })
 }
 

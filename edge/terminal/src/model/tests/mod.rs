@@ -39,6 +39,7 @@ pub(crate) fn entry(from: u64, peer: u64, seq: u64, text: &str) -> message::Entr
         recalled_by: None,
         reactions: Vec::new(),
         revision: 0,
+        campaign: None,
     }
 }
 
