@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use broker_schemas::announcement::{self, SeenRevision, Unseen};
 use broker_schemas::message::{self, Missed, SYNC_MAX};
-use broker_schemas::{Code, Conversation, Error, Fetched, Map, Outcome, Text, group, user};
+use broker_schemas::{Code, Conversation, Error, Fetched, List, Map, Outcome, Text, group, user};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backoff::{Backoff, shorten};
+use crate::board::Board;
 use crate::inbox::{self, Fit, Inbox};
 use crate::updates::{Moved, Told};
 use crate::{Address, CallError, ChatOptions, Client, Closed, Event, Events, SignInError, Update};
@@ -41,15 +43,25 @@ enum End {
     Over(Closed),
 }
 
-type SyncCall = Pin<Box<dyn Future<Output = Result<Missed, CallError>> + Send>>;
+/// A question to the server that is under way.
+type Question<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
 
 /// When to ask for what was missed, and the question that is under way.
 struct Syncing {
-    call: Option<SyncCall>,
+    call: Option<Question<Missed>>,
     due: Instant,
     /// The last one failed; nothing makes the next one come before its time.
     failing: bool,
     backoff: Backoff,
+}
+
+/// When to ask for announcements, and the question that is under way.
+struct Listing {
+    call: Option<Question<Unseen>>,
+    due: Option<Instant>,
+    backoff: Backoff,
+    /// Told to the application before, and listed all the same: the server has yet to hear that they were seen.
+    unheard: Vec<SeenRevision>,
 }
 
 pub(crate) struct Driver {
@@ -57,6 +69,7 @@ pub(crate) struct Driver {
     options: Arc<ChatOptions>,
     token: Arc<Mutex<String>>,
     inbox: Inbox,
+    board: Board,
     link: watch::Sender<Link>,
     updates: mpsc::Sender<Told>,
     logged_out: Arc<Notify>,
@@ -74,7 +87,8 @@ impl Driver {
         logged_out: Arc<Notify>,
     ) -> Self {
         let backoff = Backoff::new(options.first_wait, options.longest_wait);
-        Self { address, options, token, inbox, link, updates, logged_out, backoff }
+        let board = Board::default();
+        Self { address, options, token, inbox, board, link, updates, logged_out, backoff }
     }
 
     /// Serves connection after connection, until the session is over.
@@ -139,6 +153,8 @@ impl Driver {
         let backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
         // At once, whatever the session says: a message may have come between its making and the first push.
         let mut syncing = Syncing { call: None, due: Instant::now(), failing: false, backoff };
+        let backoff = Backoff::new(self.options.first_wait * 5, self.options.sync_every);
+        let mut listing = Listing { call: None, due: Some(Instant::now()), backoff, unheard: Vec::new() };
         loop {
             tokio::select! {
                 // What a sync brought goes before what was pushed after it, which would look like a gap. Events come last:
@@ -158,8 +174,22 @@ impl Driver {
                     let (have, revisions) = self.inbox.ask();
                     syncing.call = Some(Box::pin(ask(client.clone(), have, revisions)));
                 }
+                answer = answered(&mut listing.call) => {
+                    listing.call = None;
+                    self.take_unseen(answer, &mut listing).await;
+                }
+                () = sleep_until(listing.due.unwrap_or_else(Instant::now)),
+                    if listing.due.is_some() && listing.call.is_none() =>
+                {
+                    listing.due = None;
+                    let unheard = std::mem::take(&mut listing.unheard);
+                    listing.call = Some(Box::pin(ask_unseen(client.clone(), unheard)));
+                }
                 event = events.next() => match event {
                     Some(event) => {
+                        if event == Event::Resync {
+                            listing.due = Some(Instant::now());
+                        }
                         if let Some(over) = self.take(event, &mut syncing).await {
                             return End::Over(over);
                         }
@@ -194,6 +224,13 @@ impl Driver {
                     }
                     Fit::Seen => {}
                     Fit::Gap => syncing.hasten(),
+                }
+                return None;
+            }
+            Event::Announced(_) => {
+                let Event::Announced(event) = event else { return None };
+                if let Some(new) = self.board.push(event) {
+                    self.tell(Update::Announcement(new)).await;
                 }
                 return None;
             }
@@ -272,6 +309,31 @@ impl Driver {
         Ok(())
     }
 
+    /// Acts on a list of announcements. That there is none to be had bothers nobody: it is asked for again, later.
+    async fn take_unseen(&mut self, answer: Result<Unseen, CallError>, listing: &mut Listing) {
+        let listed = match answer {
+            Ok(unseen) => unseen.announcements,
+            Err(error) => {
+                let wait = listing.backoff.wait();
+                tracing::debug!(%error, ?wait, "announcements not listed");
+                listing.due = Some(Instant::now() + wait);
+                return;
+            }
+        };
+        // A full answer may hide further ones, until these are seen.
+        let full = listed.len() >= announcement::MAX;
+        let (new, unheard) = self.board.list(listed);
+        for event in new {
+            self.tell(Update::Announcement(event)).await;
+        }
+        if full || !unheard.is_empty() {
+            listing.due = Some(Instant::now() + listing.backoff.wait());
+        } else {
+            listing.backoff.reset();
+        }
+        listing.unheard = unheard;
+    }
+
     /// Hands over an update about a conversation, with how far that has come.
     async fn tell_of(&self, conversation: Conversation, update: Update) {
         let moved = self.inbox.cursor(conversation).map_or(Moved::Nothing, |at| Moved::To(conversation, at));
@@ -308,8 +370,17 @@ async fn ask(
     client.call(&message::Sync { have, revisions: Some(revisions) }).await
 }
 
+/// Says which announcements were seen, if any, and asks for those that were not.
+async fn ask_unseen(client: Client, seen: Vec<SeenRevision>) -> Result<Unseen, CallError> {
+    if !seen.is_empty() {
+        let seen = List::new(seen).map_err(|message| CallError::unfit(Error::invalid(message)))?;
+        client.call(&announcement::MarkSeen { seen }).await?;
+    }
+    client.call(&announcement::ListUnseen {}).await
+}
+
 /// The answer of the call that is under way; never, if there is none.
-async fn answered(call: &mut Option<SyncCall>) -> Result<Missed, CallError> {
+async fn answered<T>(call: &mut Option<Question<T>>) -> Result<T, CallError> {
     match call {
         Some(call) => call.await,
         None => std::future::pending().await,
