@@ -262,6 +262,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         recalled_by: None,
         reactions: vec![],
         revision: 0,
+        campaign: None,
     };
     let in_group = Entry {
         conversation: in_group(),

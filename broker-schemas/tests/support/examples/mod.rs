@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod admin;
+mod announcement;
 mod between;
 mod friend;
 mod group;
@@ -35,7 +37,14 @@ pub(crate) struct Example {
 
 /// Every example, in the order of `support::wire_types` as far as people keep it.
 pub(crate) fn examples() -> Vec<Example> {
-    let services = [user::examples(), friend::examples(), group::examples(), message::examples()];
+    let services = [
+        user::examples(),
+        friend::examples(),
+        group::examples(),
+        message::examples(),
+        announcement::examples(),
+        admin::examples(),
+    ];
     services.into_iter().flatten().chain(between::examples()).collect()
 }
 
