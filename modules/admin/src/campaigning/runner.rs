@@ -119,7 +119,7 @@ impl<C: Courier> Runner<C> {
                 progress.waiting.drain(..recipients);
                 progress.posted = last;
                 progress.pause = SHORTEST_PAUSE;
-                let due = progress.pace.sent(recipients);
+                let due = progress.pace.sent(recipients, Instant::now());
                 let then = self.note_in_time(progress).await?;
                 if then == Then::GoOn {
                     self.rest(sleep_until(due)).await;
