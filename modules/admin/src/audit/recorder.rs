@@ -136,3 +136,71 @@ fn write_once(what: &str, written: Result<()>) {
         tracing::error!(what, ?failure, "not in the audit log");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker_schemas::{Code, Method, admin};
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::audit::flood::tests::refusal;
+    use crate::store::Filter;
+    use crate::store::tests::each_database;
+
+    /// Has a recorder write until it is stopped.
+    async fn recorded(store: &Store, work: impl AsyncFnOnce(Recorder, mpsc::Sender<Refused>)) {
+        let (observer, refused) = mpsc::channel(64);
+        let (recorder, ended) = Recorder::new();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(run(store.clone(), refused, ended, stop.clone()));
+        tasks.close();
+        work(recorder, observer).await;
+        stop.cancel();
+        tasks.wait().await;
+    }
+
+    #[tokio::test]
+    async fn refusals_are_in_the_log_the_flood_as_its_number_and_reports_of_users_not_at_all() {
+        each_database(async |store| {
+            recorded(&store, async |_, observer| {
+                for _ in 0..50 {
+                    observer.send(refusal(Some(7), "192.0.2.1")).await.unwrap();
+                }
+                let report = Refused { method: admin::TakeReport::SPEC, ..refusal(None, "192.0.2.1") };
+                observer.send(report).await.unwrap();
+            })
+            .await;
+            let entries = store.acts(&Filter::default(), 100).await.unwrap();
+            assert_eq!(entries.len(), 21);
+            let AuditOutcome::Refused { code, message } = entries[0].outcome.clone().unwrap() else {
+                panic!("not refused")
+            };
+            assert_eq!((code, entries[0].request.as_str()), (Code::Forbidden, r#"{"refused":30}"#));
+            assert!(message.contains("30 more in this minute"), "{message}");
+            assert!(entries.iter().all(|entry| entry.by.unwrap().get() == 7 && entry.method == "ban"));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_act_whose_handler_was_dropped_says_that_nobody_knows() {
+        each_database(async |store| {
+            let begin = async || {
+                let (act, _) = Flood::default().take(&refusal(Some(7), "192.0.2.1")).unwrap();
+                store.begin_act(&act).await.unwrap()
+            };
+            let (dropped, known, written) = (begin().await, begin().await, begin().await);
+            recorded(&store, async |recorder, _| {
+                drop(recorder.open(dropped));
+                recorder.open(known).became(AuditOutcome::Done);
+                recorder.open(written).written();
+            })
+            .await;
+            let outcomes: Vec<_> = store.acts(&Filter::default(), 10).await.unwrap();
+            let outcomes: Vec<_> = outcomes.into_iter().rev().map(|entry| entry.outcome).collect();
+            assert!(matches!(&outcomes[0], Some(AuditOutcome::Refused { code: Code::Timeout, .. })));
+            assert_eq!(outcomes[1..], [Some(AuditOutcome::Done), None]);
+        })
+        .await;
+    }
+}
