@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::backoff::Backoff;
 use crate::driver::{Driver, Link, Online};
 use crate::inbox::Inbox;
+use crate::receipts;
 use crate::{Address, CallError, Client, Cursor, Draft, Options, SignInError, Updates};
 
 /// How a [`Chat`] behaves.
@@ -188,7 +189,14 @@ impl Chat {
         limit: u32,
     ) -> Result<Vec<message::Entry>, CallError> {
         let request = message::History { conversation, before, after: None, limit: Some(limit) };
-        Ok(self.call(&request).await?.messages)
+        let messages = self.call(&request).await?.messages;
+        // For those whom nobody needs to tell of it twice: the server takes a receipt that it has for done.
+        if let Some(receipt) = receipts::of_page(&messages)
+            && let Err(error) = self.call(&receipt).await
+        {
+            tracing::debug!(%error, "receipt not told");
+        }
+        Ok(messages)
     }
 
     /// Says that the application has shown an announcement, so that the server lists it no more, on any device; and says so again

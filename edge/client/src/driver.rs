@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_schemas::announcement::{self, SeenRevision, Unseen};
-use broker_schemas::message::{self, Missed, SYNC_MAX};
+use broker_schemas::message::{self, Missed, Received, SYNC_MAX};
 use broker_schemas::{Code, Conversation, Error, Fetched, List, Map, Outcome, Text, group, user};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::backoff::{Backoff, shorten};
 use crate::board::Board;
 use crate::inbox::{self, Fit, Inbox};
+use crate::receipts::Receipts;
 use crate::updates::{Moved, Told};
 use crate::{Address, CallError, ChatOptions, Client, Closed, Event, Events, SignInError, Update};
 
@@ -64,12 +65,20 @@ struct Listing {
     unheard: Vec<SeenRevision>,
 }
 
+/// The receipt that is under way, and when to try again after one that failed.
+struct Acknowledging {
+    call: Option<Question<Received>>,
+    due: Instant,
+    backoff: Backoff,
+}
+
 pub(crate) struct Driver {
     address: Address,
     options: Arc<ChatOptions>,
     token: Arc<Mutex<String>>,
     inbox: Inbox,
     board: Board,
+    receipts: Receipts,
     link: watch::Sender<Link>,
     updates: mpsc::Sender<Told>,
     logged_out: Arc<Notify>,
@@ -87,8 +96,8 @@ impl Driver {
         logged_out: Arc<Notify>,
     ) -> Self {
         let backoff = Backoff::new(options.first_wait, options.longest_wait);
-        let board = Board::default();
-        Self { address, options, token, inbox, board, link, updates, logged_out, backoff }
+        let (board, receipts) = (Board::default(), Receipts::default());
+        Self { address, options, token, inbox, board, receipts, link, updates, logged_out, backoff }
     }
 
     /// Serves connection after connection, until the session is over.
@@ -155,7 +164,10 @@ impl Driver {
         let mut syncing = Syncing { call: None, due: Instant::now(), failing: false, backoff };
         let backoff = Backoff::new(self.options.first_wait * 5, self.options.sync_every);
         let mut listing = Listing { call: None, due: Some(Instant::now()), backoff, unheard: Vec::new() };
+        let backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
+        let mut acknowledging = Acknowledging { call: None, due: Instant::now(), backoff };
         loop {
+            let receipt = self.receipts.next().filter(|_| acknowledging.call.is_none());
             tokio::select! {
                 // What a sync brought goes before what was pushed after it, which would look like a gap. Events come last:
                 // there may always be one more, while the others are ready once.
@@ -184,6 +196,24 @@ impl Driver {
                     listing.due = None;
                     let unheard = std::mem::take(&mut listing.unheard);
                     listing.call = Some(Box::pin(ask_unseen(client.clone(), unheard)));
+                }
+                answer = answered(&mut acknowledging.call) => {
+                    acknowledging.call = None;
+                    match answer {
+                        Ok(receipt) => {
+                            self.receipts.told(&receipt);
+                            acknowledging.backoff.reset();
+                        }
+                        Err(error) => {
+                            tracing::debug!(%error, "receipt not told");
+                            acknowledging.due = Instant::now() + acknowledging.backoff.wait();
+                        }
+                    }
+                }
+                () = sleep_until(acknowledging.due), if receipt.is_some() => {
+                    acknowledging.call = receipt.map(|receipt| -> Question<_> {
+                        Box::pin(acknowledge(client.clone(), receipt))
+                    });
                 }
                 event = events.next() => match event {
                     Some(event) => {
@@ -217,6 +247,7 @@ impl Driver {
         let mut moved = Moved::Nothing;
         match &event {
             Event::Message(entry) => {
+                self.receipts.note(entry);
                 match self.inbox.push(entry) {
                     Fit::Next => {
                         let Event::Message(entry) = event else { return None };
@@ -279,6 +310,7 @@ impl Driver {
         syncing.failing = false;
         let mut new = 0;
         for entry in missed.messages {
+            self.receipts.note(&entry);
             let conversation = entry.conversation;
             let update = match self.inbox.fetch(&entry) {
                 inbox::Fetched::Message => Update::Message(entry),
@@ -377,6 +409,14 @@ async fn ask_unseen(client: Client, seen: Vec<SeenRevision>) -> Result<Unseen, C
         client.call(&announcement::MarkSeen { seen }).await?;
     }
     client.call(&announcement::ListUnseen {}).await
+}
+
+/// Tells the server what was received. That it won't hear of it, for example because the message is gone, ends it too.
+async fn acknowledge(client: Client, receipt: Received) -> Result<Received, CallError> {
+    match client.call(&receipt).await {
+        Err(error) if error.outcome() != Outcome::Rejected || error.code() == Code::RateLimited => Err(error),
+        _ => Ok(receipt),
+    }
 }
 
 /// The answer of the call that is under way; never, if there is none.

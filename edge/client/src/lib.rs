@@ -26,6 +26,7 @@ mod driver;
 mod error;
 mod event;
 mod inbox;
+mod receipts;
 mod transport;
 mod updates;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use broker_schemas::admin::{AnnouncedEvent, BroadcastEvent};
 use broker_schemas::announcement::{MarkSeen, SeenRevision};
-use broker_schemas::message::{NewEvent, Recipient, Sent};
+use broker_schemas::message::{Entry, NewEvent, Received, Recipient, Sent};
 use broker_schemas::{Code, Done, Error, Outcome, Timestamp, message, user};
 use fake_edge::{FakeEdge, entry, login, unread, user_id, with};
 use natter_client::{CallError, Chat, ChatOptions, Cursor, Event, SignInError, Update, Updates};
@@ -344,4 +344,46 @@ async fn announcements_that_cannot_be_had_come_later_and_hold_nothing_up() {
         told = announcement(&mut updates) => assert_eq!(told, announced(4, 1)),
         _ = peer.try_call() => panic!("nothing but announcements is asked for"),
     }
+}
+
+/// A message of a campaign.
+fn of_campaign(seq: u64) -> Entry {
+    Entry { campaign: Some(7), ..entry(2, seq) }
+}
+
+#[tokio::test]
+async fn what_a_campaign_sent_is_acknowledged_however_it_came_until_the_server_knows() {
+    let edge = FakeEdge::start().await;
+    let (chat, mut updates, mut peer) = sign_in(&edge, vec![unread(2, 2, 0)]).await;
+    // By a sync, all of it at once; and again after an answer that didn't come.
+    peer.sync(vec![of_campaign(1), of_campaign(2), entry(2, 3)], false).await;
+    let receipt = |seq| Received { conversation: with(2), seq: broker_schemas::Seq::new(seq).unwrap() };
+    let (call, received) = peer.expect::<Received>().await;
+    assert_eq!(received, receipt(2));
+    peer.fail(&call, &Error::unavailable("the module restarts")).await;
+    let (call, received) = peer.expect::<Received>().await;
+    assert_eq!(received, receipt(2));
+    // Pushed while that is under way.
+    peer.push(&NewEvent(of_campaign(4))).await;
+    assert_eq!(seqs(&mut updates, 4).await, [1, 2, 3, 4]);
+    peer.ok(&call, &Done {}).await;
+    let (call, received) = peer.expect::<Received>().await;
+    assert_eq!(received, receipt(4));
+    peer.fail(&call, &Error::not_found("the conversation is gone")).await;
+
+    let serve = async {
+        let (call, _) = peer.expect::<message::History>().await;
+        let messages = vec![of_campaign(5), of_campaign(6), entry(2, 7)];
+        peer.ok(&call, &message::Messages { messages, more: false }).await;
+        let (call, received) = peer.expect::<Received>().await;
+        assert_eq!(received, receipt(6));
+        peer.ok(&call, &Done {}).await;
+    };
+    let (page, ()) = tokio::join!(chat.history(with(2), None, 9), serve);
+    assert_eq!(page.unwrap().len(), 3);
+    // What people send is not acknowledged, nor is anything told twice.
+    peer.push(&NewEvent(entry(2, 5))).await;
+    assert_eq!(seqs(&mut updates, 1).await, [5]);
+    let quiet = tokio::time::timeout(Duration::from_millis(300), peer.try_call()).await;
+    assert!(quiet.is_err(), "nothing but announcements is asked for");
 }
