@@ -21,14 +21,9 @@ fn making() -> Vec<Example> {
         per_second: None,
     };
     let to = |segment| admin::CreateCampaign { segment, ..plain.clone() };
-    let span = Span { from: Some(then()), to: None };
-    let users = list(vec![user_id(7), user_id(300)]);
-    vec![
-        request("to all", &plain),
-        request("to a group", &to(Segment::Group(group_id(9)))),
-        request("to who signed up since", &to(Segment::SignedUp(span))),
-        request("to who was last seen before", &to(Segment::LastSeen(Span { from: None, to: Some(then()) }))),
-        request("to some", &to(Segment::Users(users))),
+    let mut examples: Vec<_> =
+        segments().into_iter().map(|(case, segment)| request(case, &to(segment))).collect();
+    examples.extend([
         request(
             "with everything",
             &admin::CreateCampaign {
@@ -42,6 +37,22 @@ fn making() -> Vec<Example> {
         reply::<admin::CreateCampaign>("its id", &admin::CampaignCreated { campaign: 5 }),
         request("one", &admin::DryRun { campaign: 5 }),
         reply::<admin::DryRun>("a count", &admin::Forecast { recipients: 100_000, seconds: 200 }),
+    ]);
+    examples
+}
+
+/// Every segment, and what its example is called.
+fn segments() -> Vec<(&'static str, Segment)> {
+    let since = Span { from: Some(then()), to: None };
+    let before = Span { from: None, to: Some(then()) };
+    vec![
+        ("to all", Segment::All {}),
+        ("to a group", Segment::Group(group_id(9))),
+        ("to who signed up since", Segment::SignedUp(since)),
+        ("to who signed up before", Segment::SignedUp(before)),
+        ("to who was last seen since", Segment::LastSeen(since)),
+        ("to who was last seen before", Segment::LastSeen(before)),
+        ("to some", Segment::Users(list(vec![user_id(7), user_id(300)]))),
     ]
 }
 
@@ -84,7 +95,16 @@ fn looking() -> Vec<Example> {
         ..draft.clone()
     };
     let state = |state| Campaign { state, ..running.clone() };
-    vec![
+    let all = segments().into_iter().map(|(_, segment)| Campaign { segment, ..draft.clone() }).collect();
+    let mut examples: Vec<_> = segments()
+        .into_iter()
+        .map(|(case, segment)| reply::<admin::GetCampaign>(case, &Campaign { segment, ..draft.clone() }))
+        .collect();
+    examples.extend([
+        reply::<admin::ListCampaigns>(
+            "to whom they can be",
+            &admin::Campaigns { campaigns: all, more: false },
+        ),
         request("one", &admin::GetCampaign { campaign: 5 }),
         reply::<admin::GetCampaign>("a draft", &draft),
         reply::<admin::GetCampaign>("running, in trouble", &running),
@@ -99,5 +119,6 @@ fn looking() -> Vec<Example> {
             "a page",
             &admin::Campaigns { campaigns: vec![running.clone(), draft], more: true },
         ),
-    ]
+    ]);
+    examples
 }

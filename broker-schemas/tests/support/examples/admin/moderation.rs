@@ -23,6 +23,7 @@ fn acts() -> Vec<Example> {
         request("a user", &admin::SignOut { user }),
         done::<admin::SignOut>(),
         request("a message", &admin::RemoveMessage { conversation: in_group(), seq: seq(300) }),
+        request("between two", &admin::RemoveMessage { conversation: direct(), seq: seq(12) }),
         done::<admin::RemoveMessage>(),
         request("a group", &admin::DissolveGroup { group: group_id(9) }),
         done::<admin::DissolveGroup>(),
@@ -31,6 +32,10 @@ fn acts() -> Vec<Example> {
 
 fn message() -> Subject {
     Subject::Message { conversation: direct(), seq: seq(12), from: user_id(7), text: text("buy \"this\"") }
+}
+
+fn said_in_group() -> Subject {
+    Subject::Message { conversation: in_group(), seq: seq(300), from: user_id(7), text: text("") }
 }
 
 fn reports() -> Vec<Example> {
@@ -54,6 +59,10 @@ fn reports() -> Vec<Example> {
             &admin::TakeReport { by: user_id(3), about: Subject::User(user_id(7)), reason: text("spam") },
         ),
         request("a message", &admin::TakeReport { by: user_id(3), about: message(), reason: text("spam") }),
+        request(
+            "a message in a group",
+            &admin::TakeReport { by: user_id(3), about: said_in_group(), reason: text("spam") },
+        ),
         done::<admin::TakeReport>(),
         request("open ones", &admin::ListReports { settled: None, after: None, limit: None }),
         request(
@@ -61,6 +70,10 @@ fn reports() -> Vec<Example> {
             &admin::ListReports { settled: Some(true), after: Some(4), limit: Some(200) },
         ),
         reply::<admin::ListReports>("nothing", &admin::Reports { reports: Vec::new(), more: false }),
+        reply::<admin::ListReports>(
+            "one of a group",
+            &admin::Reports { reports: vec![Report { about: said_in_group(), ..open.clone() }], more: false },
+        ),
         reply::<admin::ListReports>("a page", &admin::Reports { reports: vec![open, settled], more: true }),
         request("with a note", &admin::SettleReport { report: 4, note: text("warned") }),
         done::<admin::SettleReport>(),
