@@ -1,10 +1,10 @@
 //! Roles, bans, who is found, and the platform's own account.
 
-use broker_schemas::Code;
-use broker_schemas::admin::{EdgeSessions, Span};
+use broker_schemas::admin::{Applies, EdgeSessions, Rule, RuleBook, Span, Then};
 use broker_schemas::caller::Role;
 use broker_schemas::user::{Census, FindUsers};
-use natter_host::{Failure, Result};
+use broker_schemas::{Code, List, Text};
+use natter_host::{Failure, Result, RulesInForce};
 
 use super::super::Whose;
 use super::super::staff::STAFF_MAX;
@@ -299,6 +299,24 @@ async fn a_census_counts_people_and_sessions_by_edge() {
         }
         let edges = [(a, 1), (b, 2)].map(|(edge, sessions)| EdgeSessions { edge, sessions }).to_vec();
         assert_eq!(store.census().await.unwrap(), Census { accounts: 3, online: 2, edges });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rules_for_names_hold_after_a_restart() {
+    each_database(async |store| {
+        let rule = Rule {
+            applies: Applies::Names,
+            pattern: Text::new("^adm[i1]n").unwrap(),
+            then: Then::Refuse,
+            words: Text::new("that would deceive").unwrap(),
+        };
+        let book = RuleBook { version: 3, rules: List::new(vec![rule]).unwrap() };
+        RulesInForce::open(store.database.clone()).await.unwrap().set(&book).await.unwrap();
+        let rules = RulesInForce::open(store.database.clone()).await.unwrap().current();
+        let error = rules.check_name("display_name", "Adm1nistrator").unwrap_err();
+        assert_eq!((error.code, &*error.message), (Code::Invalid, "display_name: that would deceive"));
     })
     .await;
 }
