@@ -10,7 +10,9 @@ use crate::audit::Act;
 
 impl Handle<Appoint> for Module {
     async fn handle(&self, call: &Call<Part>, request: Appoint) -> Result<Done> {
-        let origin = format!("console: {}", &*request.from);
+        // The word is ours, whatever the caller says: nobody at the console passes for somebody elsewhere.
+        let said = request.from.strip_prefix("console: ").unwrap_or(&request.from);
+        let origin = format!("console: {said}");
         let act = Act { origin, ..Act::of(call, &request, None) };
         self.audit(act, async {
             let set = SetRole { user: Named::Name(request.name), role: request.role, has: true };

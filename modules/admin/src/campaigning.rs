@@ -39,13 +39,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
 
 /// Whose leases a process takes: no other's, not even its predecessor's.
-pub(crate) fn copy_name() -> String {
-    format!("{:016x}", rand())
-}
-
-fn rand() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
+fn copy_name() -> String {
+    format!("{:016x}", getrandom::u64().unwrap_or_else(|_| std::process::id().into()))
 }
 
 /// A lease from now on.

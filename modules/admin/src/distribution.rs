@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use broker_schemas::admin::RuleBook;
 use broker_schemas::{Error, List, Service, group, message, user};
+use futures_util::future::join_all;
 use natter_host::{Failure, Result, Scope};
 use tokio_util::sync::CancellationToken;
 
@@ -53,14 +54,15 @@ impl Module {
         let rules = List::new(rules.into_iter().map(|numbered| numbered.rule).collect::<Vec<_>>());
         let book = RuleBook { version, rules: rules.map_err(Error::invalid)? };
         let mut problem = Ok(());
-        for holder in lacking {
-            match self.hand_to(&holder, &book).await {
+        // At once: nobody waits for one that is down.
+        let hands = lacking.into_iter().map(async |holder| (self.hand_to(&holder, &book).await, holder));
+        for (handed, holder) in join_all(hands).await {
+            match handed {
                 Ok(()) => {
                     self.store.rules_held(&holder, version).await?;
                     tracing::info!(holder, version, "rules handed out");
                     told.insert(holder, version);
                 }
-                // The others needn't wait for one that is down.
                 Err(error) => problem = Err(Failure::from(error)),
             }
         }

@@ -12,15 +12,13 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-use super::refused::Unanswered;
+use super::refused::{Unanswered, bounded};
 use super::{Endpoint, Inbound, Outbound, Run, Server, clock};
 use crate::bus::header;
 use crate::{Failure, Scope, Trace};
 
 /// The largest request from a client, in bytes: what an edge accepts as one frame.
 const MAX_CLIENT_REQUEST: usize = 64 * 1024;
-/// The longest explanation of an error, in characters: it may quote what a client sent.
-const MAX_WORDS: usize = 1_024;
 
 impl Server {
     /// Starts the handling of one request, or refuses it.
@@ -48,18 +46,15 @@ impl Server {
             if let (Some(message), Err(Unanswered::NotHandled(error))) = (observed, &handled) {
                 server.observe(&spec, exposure, identity, &message, error);
             }
-            let mut result = handled.map_err(|unanswered| match unanswered {
-                Unanswered::NotHandled(error) | Unanswered::Handled(Failure::Refused(error)) => error,
+            let result = handled.map_err(|unanswered| match unanswered {
+                Unanswered::NotHandled(error) | Unanswered::Handled(Failure::Refused(error)) => {
+                    bounded(error)
+                }
                 Unanswered::Handled(Failure::Broken(cause)) => {
                     tracing::error!(error = format!("{cause:#}"), "call failed");
                     Error::internal()
                 }
             });
-            if let Err(error) = &mut result
-                && let Some((end, _)) = error.message.char_indices().nth(MAX_WORDS)
-            {
-                error.message.truncate(end);
-            }
             server.copy.stats(index).record(arrived.elapsed(), result.as_ref().err());
             record(&spec, arrived, &result);
             server.reply(&reply_to, result).await;

@@ -10,6 +10,9 @@ use crate::bus::header;
 /// The most of a request that an observer gets, in bytes.
 const MAX_REQUEST: usize = 8 * 1024;
 
+/// The longest explanation of an error, in characters.
+const MAX_WORDS: usize = 1_024;
+
 /// Why there is no reply.
 pub(super) enum Unanswered {
     /// The handler never saw the request.
@@ -57,7 +60,7 @@ impl Server {
             edge: of(header::EDGE).and_then(|edge| EdgeId::new(edge).ok()),
             client_address: of(header::CLIENT_ADDRESS).map(str::to_owned),
             request: readable(spec, of(header::CONTENT_TYPE), &message.payload),
-            error: error.clone(),
+            error: bounded(error.clone()),
         };
         if observer.try_send(refused).is_err() {
             metrics::counter!("natter_refusals_unobserved_total", "service" => self.service.name)
@@ -65,6 +68,14 @@ impl Server {
             tracing::warn!(method = spec.name, %error, "a refusal was not recorded: too many at once");
         }
     }
+}
+
+/// With words of a length that can be kept and sent: they may quote what a client sent.
+pub(super) fn bounded(mut error: Error) -> Error {
+    if let Some((end, _)) = error.message.char_indices().nth(MAX_WORDS) {
+        error.message.truncate(end);
+    }
+    error
 }
 
 fn readable(spec: &MethodSpec, content_type: Option<&str>, body: &[u8]) -> String {

@@ -59,7 +59,10 @@ impl Flood {
             return Some(entry);
         }
         counted.more += 1;
-        counted.last = Some(entry);
+        let (mut act, outcome) = entry;
+        // Its number takes its place, and there may be many of these.
+        act.request = String::new();
+        counted.last = Some((act, outcome));
         None
     }
 
