@@ -17,6 +17,21 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    /// Every role, in the order of the documentation's columns.
+    pub const ALL: [Self; 3] = [Self::Operator, Self::Moderator, Self::Auditor];
+
+    /// Its name on the wire and for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Moderator => "moderator",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
 /// Who a verified passport says is calling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Identity {
@@ -46,8 +61,14 @@ pub enum Access {
     Anyone,
     /// Any signed-in user.
     SignedIn,
-    /// A signed-in user with this role.
-    Role(Role),
+    /// A signed-in user with the role of an operator.
+    Operator,
+    /// A signed-in user with the role of a moderator or an operator.
+    Moderator,
+    /// A signed-in user with the role of an auditor or an operator.
+    Auditor,
+    /// A signed-in user with any role.
+    Staff,
     /// Another part of the platform; the permissions of the bus keep everyone else out.
     Part,
 }
@@ -59,11 +80,30 @@ impl Access {
         match self {
             Self::Anyone => "anyone",
             Self::SignedIn => "signed_in",
-            Self::Role(Role::Operator) => "operator",
-            Self::Role(Role::Moderator) => "moderator",
-            Self::Role(Role::Auditor) => "auditor",
+            Self::Operator => "operator",
+            Self::Moderator => "moderator",
+            Self::Auditor => "auditor",
+            Self::Staff => "staff",
             Self::Part => "part",
         }
+    }
+
+    /// The roles of which the caller needs one. Empty where none is needed.
+    #[must_use]
+    pub const fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Anyone | Self::SignedIn | Self::Part => &[],
+            Self::Operator => &[Role::Operator],
+            Self::Moderator => &[Role::Operator, Role::Moderator],
+            Self::Auditor => &[Role::Operator, Role::Auditor],
+            Self::Staff => &Role::ALL,
+        }
+    }
+
+    /// Whether the caller's passport counts.
+    #[must_use]
+    pub const fn needs_passport(self) -> bool {
+        !matches!(self, Self::Anyone | Self::Part)
     }
 }
 
@@ -108,6 +148,12 @@ impl SignedIn {
     pub const fn session(&self) -> SessionId {
         self.0.session
     }
+
+    /// The user's roles.
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        &self.0.roles
+    }
 }
 
 impl Caller for SignedIn {
@@ -118,29 +164,45 @@ impl Caller for SignedIn {
     }
 }
 
-/// A signed-in user who is an operator.
-#[derive(Debug, Clone)]
-pub struct Operator(SignedIn);
+/// Callers who need a role.
+macro_rules! staff {
+    ($($(#[$doc:meta])* $name:ident: $refusal:literal;)*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name(SignedIn);
 
-impl Operator {
-    /// The operator, as a user.
-    #[must_use]
-    pub const fn signed_in(&self) -> &SignedIn {
-        &self.0
-    }
+        impl $name {
+            /// The caller, as a user.
+            #[must_use]
+            pub const fn signed_in(&self) -> &SignedIn {
+                &self.0
+            }
+        }
+
+        impl Caller for $name {
+            const ACCESS: Access = Access::$name;
+
+            fn admit(identity: Option<Identity>) -> Result<Self, Error> {
+                let caller = SignedIn::admit(identity)?;
+                if caller.0.roles.iter().any(|role| Self::ACCESS.roles().contains(role)) {
+                    Ok(Self(caller))
+                } else {
+                    Err(Error::forbidden($refusal))
+                }
+            }
+        }
+    )* };
 }
 
-impl Caller for Operator {
-    const ACCESS: Access = Access::Role(Role::Operator);
-
-    fn admit(identity: Option<Identity>) -> Result<Self, Error> {
-        let caller = SignedIn::admit(identity)?;
-        if caller.0.roles.contains(&Role::Operator) {
-            Ok(Self(caller))
-        } else {
-            Err(Error::forbidden("only an operator may do this"))
-        }
-    }
+staff! {
+    /// A signed-in user who is an operator.
+    Operator: "only an operator may do this";
+    /// A signed-in user who is a moderator or an operator.
+    Moderator: "only a moderator or an operator may do this";
+    /// A signed-in user who is an auditor or an operator.
+    Auditor: "only an auditor or an operator may do this";
+    /// A signed-in user with any role.
+    Staff: "only an operator, a moderator or an auditor may do this";
 }
 
 /// Another part of the platform.
@@ -168,12 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn only_an_operator_is_admitted_as_one() {
+    fn a_role_admits_where_it_suffices_and_nowhere_else() {
         assert_eq!(Operator::admit(None).unwrap_err().code, crate::Code::Unauthenticated);
-        assert_eq!(
-            Operator::admit(Some(identity(vec![Role::Auditor]))).unwrap_err().code,
-            crate::Code::Forbidden
-        );
-        assert!(Operator::admit(Some(identity(vec![Role::Operator]))).is_ok());
+        assert_eq!(Staff::admit(Some(identity(vec![]))).unwrap_err().code, crate::Code::Forbidden);
+        for role in Role::ALL {
+            let is = |result: bool, may: &[Role]| assert_eq!(result, may.contains(&role), "{}", role.name());
+            is(Operator::admit(Some(identity(vec![role]))).is_ok(), &[Role::Operator]);
+            is(Moderator::admit(Some(identity(vec![role]))).is_ok(), &[Role::Operator, Role::Moderator]);
+            is(Auditor::admit(Some(identity(vec![role]))).is_ok(), &[Role::Operator, Role::Auditor]);
+            is(Staff::admit(Some(identity(vec![role]))).is_ok(), &Role::ALL);
+        }
     }
 }

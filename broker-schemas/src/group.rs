@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::{Part, SignedIn};
 use crate::rights::Role;
-use crate::{Done, GroupId, List, Text, Timestamp, UserId, events, facts, friend, message, service, user};
+use crate::{
+    Done, GroupId, List, Text, Timestamp, UserId, admin, events, facts, friend, message, service, user,
+};
 
 /// The most members that a group can be configured to have.
 pub const MEMBERS_MAX: usize = 10_000;
@@ -87,6 +89,15 @@ service! {
     /// Takes a deleted user out of every group. A group that the user owned passes to the administrator who has been one of
     /// its members for longest, else to the member who has; without any it is dissolved.
     "forget_user": ForgetUser => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// A page of a group's members, by id.
+    "member_ids": MemberIds => FoundMembers { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
+
+    /// Ends a group for good, whoever owns it.
+    "dissolve_by_staff": DissolveByStaff => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// What names and announcements of groups must not contain.
+    "set_rules": SetRules => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 }
 
 /// How one gets into a group, other than by [`Invite`].
@@ -408,6 +419,45 @@ pub struct GroupEntry {
     pub members: u32,
     /// How many messages the caller hasn't read; absent when that wasn't asked, or could not be had.
     pub unread: Option<u64>,
+}
+
+/// See [`Group`]'s `member_ids`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberIds {
+    /// Which group.
+    pub group: GroupId,
+    /// Only those with greater ids.
+    pub after: Option<UserId>,
+    /// At most so many, up to 1,024. 0 for only how many there are.
+    pub limit: u32,
+}
+
+/// Members by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct FoundMembers {
+    /// The page.
+    pub users: Vec<UserId>,
+    /// How many there are from `after` on; only when `limit` is 0.
+    pub count: Option<u64>,
+}
+
+/// See [`Group`]'s `dissolve_by_staff`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct DissolveByStaff {
+    /// Which group.
+    pub group: GroupId,
+    /// Who does it: the notice in the conversation says so.
+    pub by: UserId,
+}
+
+/// See [`Group`]'s `set_rules`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRules {
+    /// All of them.
+    pub book: admin::RuleBook,
 }
 
 /// See [`Group`]'s `forget_user`.

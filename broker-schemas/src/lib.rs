@@ -6,6 +6,8 @@
 //!
 //! Every type here that travels is frozen once released: see `schema.lock` beside this crate.
 
+pub mod admin;
+pub mod announcement;
 pub mod bounded;
 pub mod caller;
 pub mod codec;
@@ -24,7 +26,9 @@ pub mod subject;
 pub mod user;
 
 pub use bounded::{List, Map, Text};
-pub use caller::{Access, Anyone, Caller, Identity, Operator, Part, Role, SignedIn};
+pub use caller::{
+    Access, Anyone, Auditor, Caller, Identity, Moderator, Operator, Part, Role, SignedIn, Staff,
+};
 pub use codec::ContentType;
 pub use delivery::{Delivery, Event, Fact};
 pub use error::{Code, Error, Outcome};
@@ -34,8 +38,14 @@ pub use service::{Audiences, Exposure, Method, MethodSpec, Repeat, Service, Serv
 use serde::{Deserialize, Serialize};
 
 /// Every service of the platform, in the order in which people read about them.
-pub const SERVICES: &[&ServiceSpec] =
-    &[&user::User::SPEC, &friend::Friend::SPEC, &group::Group::SPEC, &message::Message::SPEC];
+pub const SERVICES: &[&ServiceSpec] = &[
+    &user::User::SPEC,
+    &friend::Friend::SPEC,
+    &group::Group::SPEC,
+    &message::Message::SPEC,
+    &announcement::Announcement::SPEC,
+    &admin::Admin::SPEC,
+];
 
 /// The service called `name`, if the contract has it.
 #[must_use]

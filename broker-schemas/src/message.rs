@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::caller::{Part, SignedIn};
 use crate::{
-    Conversation, Done, GroupId, List, Map, Seq, Text, Timestamp, UserId, events, facts, friend, group,
-    service,
+    Conversation, Done, GroupId, List, Map, Seq, Text, Timestamp, UserId, admin, events, facts, friend,
+    group, service,
 };
 
 /// The longest text of a message, in bytes of UTF-8.
@@ -34,13 +34,15 @@ pub const SYNC_MAX: usize = 1_024;
 pub const PREVIEW_BYTES: usize = 256;
 /// The longest question of a [`Search`], in bytes.
 pub const QUERY_BYTES: usize = 256;
+/// How many users one [`Post`] may name.
+pub const POST_MAX: usize = 512;
 /// How many results of a [`Search`] can be skipped.
 pub const SKIP_MAX: u32 = 1_000;
 
 service! {
     /// Conversations: sending, history, what was missed, what was read, what was changed afterwards.
     Message = "message" version 1,
-    calls: [friend::GetGate],
+    calls: [friend::GetGate, admin::TakeReport],
     hears: [],
     delivers: [Users, Groups];
 
@@ -72,6 +74,12 @@ service! {
     /// Adds a reaction to a message, or takes one's own away.
     "react": React => Changed { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
 
+    /// Says that a client has received a message of a campaign, see [`Entry::campaign`].
+    "received": Received => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// Reports a message to the moderators, who then see what it said.
+    "report": Report => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+
     /// Finds messages by words, in the conversations one is in; the newest first.
     "search": Search => Found { by: SignedIn, on: [Client], repeat: Read, deadline_ms: 5_000 }
 
@@ -96,6 +104,23 @@ service! {
 
     /// Closes a deleted user's conversations with others and tells these. Their history stays theirs.
     "forget_user": ForgetUser => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// Sends one text of a campaign to many users, each in their conversation with the platform's own account. A user who has
+    /// it already doesn't get it again.
+    "post": Post => Posted { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 10_000 }
+
+    /// How far a campaign has come.
+    "reach": GetReach => Reach { by: Part, on: [Internal], repeat: Read, deadline_ms: 3_000 }
+
+    /// Erases what a message says, whoever sent it.
+    "remove": Remove => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
+    /// Keeps a user from writing in any conversation until a moment, or lets the user write again. Answered once every later
+    /// send sees it.
+    "set_silence": SetSilence => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
+    /// What texts must not contain.
+    "set_rules": SetRules => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 }
 
 /// To whom a message goes.
@@ -202,6 +227,8 @@ pub struct Entry {
     pub reactions: Vec<Reaction>,
     /// The conversation's revision when this was last changed; 0 when never.
     pub revision: u64,
+    /// The campaign that it belongs to. A client that receives it says so, with `message.received`.
+    pub campaign: Option<u64>,
 }
 
 /// A reaction, and how many have it.
@@ -506,6 +533,98 @@ pub struct Present {
     pub version: u64,
     /// Those that are, each with the version that made them a member.
     pub members: Vec<(UserId, u64)>,
+}
+
+/// See [`Message`]'s `received`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Received {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Up to where: every message of a campaign up to this place counts as received.
+    pub seq: Seq,
+}
+
+/// See [`Message`]'s `report`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The message's place in it.
+    pub seq: Seq,
+    /// Why, 1 byte to 1 KiB.
+    pub reason: Text<1024>,
+}
+
+/// See [`Message`]'s `post`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Post {
+    /// Which campaign.
+    pub campaign: u64,
+    /// The platform's own account.
+    pub from: UserId,
+    /// To whom.
+    pub to: List<UserId, POST_MAX>,
+    /// What.
+    pub text: Text<TEXT_BYTES>,
+}
+
+/// What came of a [`Post`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Posted {
+    /// To how many it was sent now; the others had it already.
+    pub sent: u32,
+}
+
+/// See [`Message`]'s `reach`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct GetReach {
+    /// Which campaign.
+    pub campaign: u64,
+}
+
+/// How far a campaign has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Reach {
+    /// Users in whose conversation it stands.
+    pub sent: u64,
+    /// Users of whom a client received it.
+    pub delivered: u64,
+    /// Users who read it.
+    pub read: u64,
+}
+
+/// See [`Message`]'s `remove`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The message's place in it.
+    pub seq: Seq,
+    /// Who does it: what is left of the message says so.
+    pub by: UserId,
+}
+
+/// See [`Message`]'s `set_silence`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSilence {
+    /// Whom.
+    pub user: UserId,
+    /// Until when; none lets the user write again.
+    pub until: Option<Timestamp>,
+}
+
+/// See [`Message`]'s `set_rules`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRules {
+    /// All of them.
+    pub book: admin::RuleBook,
 }
 
 /// See [`Message`]'s `forget_user`.

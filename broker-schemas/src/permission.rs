@@ -4,14 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::subject::{self, Subject};
-use crate::{Exposure, Method, ServiceSpec, message, user};
+use crate::subject::{self, Discovery, Subject};
+use crate::{Exposure, Method, ServiceSpec, admin, message, user};
 
 /// Whoever holds a credential of the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holder {
-    /// Every edge.
+    /// Every edge that carries no administrative calls.
     Edge,
+    /// Every edge that carries them as well.
+    AdminEdge,
     /// A module: every copy of this service.
     Service(&'static str),
     /// A person at the NATS CLI, or the `natter` tool.
@@ -22,7 +24,7 @@ impl Holder {
     /// Every holder, edges first.
     pub fn all() -> impl Iterator<Item = Self> {
         let services = crate::SERVICES.iter().map(|service| Self::Service(service.name));
-        [Self::Edge].into_iter().chain(services).chain([Self::Operator])
+        EDGES.into_iter().chain(services).chain([Self::Operator])
     }
 
     /// Its name: of its credential, and in its inbox prefix.
@@ -30,6 +32,7 @@ impl Holder {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Edge => "edge",
+            Self::AdminEdge => "admin-edge",
             Self::Service(name) => name,
             Self::Operator => "operator",
         }
@@ -46,6 +49,7 @@ impl Holder {
     pub fn permissions(self) -> Permissions {
         let mut may = match self {
             Self::Edge => edge(),
+            Self::AdminEdge => admin_edge(),
             Self::Service(name) => crate::find_service(name).map(service).unwrap_or_default(),
             Self::Operator => operator(),
         };
@@ -54,6 +58,12 @@ impl Holder {
         may
     }
 }
+
+/// The holders that are edges.
+const EDGES: [Holder; 2] = [Holder::Edge, Holder::AdminEdge];
+
+/// The service that asks every copy of every service how it is going.
+const SURVEYOR: &str = admin::Admin::SPEC.name;
 
 /// The methods that edges call on their own account.
 pub const EDGE_CALLS: &[crate::MethodSpec] =
@@ -113,8 +123,17 @@ fn edge() -> Permissions {
     may
 }
 
+fn admin_edge() -> Permissions {
+    let mut may = edge();
+    may.publish(subject::exposed(Exposure::Admin));
+    may
+}
+
 fn service(service: &'static ServiceSpec) -> Permissions {
     let mut may = Permissions::default();
+    if service.name == SURVEYOR {
+        may.publish(subject::survey(Discovery::Stats));
+    }
     for method in service.calls {
         may.publish(subject::method(Exposure::Internal, method));
     }
@@ -126,7 +145,7 @@ fn service(service: &'static ServiceSpec) -> Permissions {
         may.publish(subject::inbox(holder));
     }
     for exposure in [Exposure::Client, Exposure::Admin, Exposure::Internal] {
-        if service.methods.iter().any(|method| method.exposures.contains(&exposure)) {
+        if service.listens_on(exposure) {
             may.subscribe_as(&subject::methods(exposure, service), service.name);
             // A copy that leaves its queue group sends itself what ends its subscription.
             may.publish(subject::methods(exposure, service));
@@ -148,11 +167,10 @@ fn callers_of(service: &ServiceSpec) -> BTreeSet<&'static str> {
     let calls_it = |calls: &[crate::MethodSpec]| calls.iter().any(|method| method.service == service.name);
     let mut callers: BTreeSet<_> =
         crate::SERVICES.iter().filter(|other| calls_it(other.calls)).map(|other| other.name).collect();
-    let serves_clients = service.methods.iter().any(|method| method.exposures.contains(&Exposure::Client));
-    if serves_clients || calls_it(EDGE_CALLS) {
-        callers.insert(Holder::Edge.name());
+    if service.listens_on(Exposure::Client) || calls_it(EDGE_CALLS) {
+        callers.extend(EDGES.map(Holder::name));
     }
-    callers.insert(Holder::Operator.name());
+    callers.extend([SURVEYOR, Holder::Operator.name()]);
     callers
 }
 
@@ -160,6 +178,8 @@ fn operator() -> Permissions {
     let mut may = Permissions::default();
     may.publish(subject::exposed(Exposure::Client));
     may.publish(subject::exposed(Exposure::Admin));
+    // The first operator is appointed by whoever holds this credential.
+    may.publish(subject::method(Exposure::Internal, &admin::Appoint::SPEC));
     may.publish(subject::discovery_all());
     may.subscribe(subject::everything());
     may
@@ -183,8 +203,45 @@ mod tests {
     fn only_edges_operators_and_the_service_itself_speak_for_clients() {
         let call = subject::client_call("friend.list").unwrap();
         for holder in Holder::all() {
-            let expected = matches!(holder, Holder::Edge | Holder::Operator | Holder::Service("friend"));
+            let expected = matches!(
+                holder,
+                Holder::Edge | Holder::AdminEdge | Holder::Operator | Holder::Service("friend")
+            );
             assert_eq!(holder.permissions().may_publish(&call), expected, "{holder:?}");
+        }
+    }
+
+    #[test]
+    fn only_edges_that_are_told_to_carry_administrative_calls() {
+        let call = subject::method(Exposure::Admin, &admin::Ban::SPEC);
+        for holder in Holder::all() {
+            // The admin module publishes on its own subjects when a copy of it stops.
+            let expected = matches!(holder, Holder::AdminEdge | Holder::Operator | Holder::Service("admin"));
+            assert_eq!(holder.permissions().may_publish(&call), expected, "{holder:?}");
+        }
+    }
+
+    #[test]
+    fn of_what_parts_call_the_operator_may_call_one_method() {
+        let may = Holder::Operator.permissions();
+        for method in crate::SERVICES.iter().flat_map(|service| service.methods) {
+            if method.exposures.contains(&Exposure::Internal) {
+                let expected = method.service == "admin" && method.name == "appoint";
+                let subject = subject::method(Exposure::Internal, method);
+                assert_eq!(may.may_publish(&subject), expected, "{subject}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_admin_module_speaks_to_everyone_and_acts_on_accounts() {
+        let everyone = subject::deliver(subject::Audience::Everyone);
+        let ban = subject::method(Exposure::Internal, &user::SetBan::SPEC);
+        for holder in Holder::all() {
+            let is_admin = holder == Holder::Service("admin");
+            assert_eq!(holder.permissions().may_publish(&everyone), is_admin, "{holder:?}");
+            let expected = is_admin || holder == Holder::Service("user");
+            assert_eq!(holder.permissions().may_publish(&ban), expected, "{holder:?}");
         }
     }
 
@@ -221,7 +278,7 @@ mod tests {
     fn only_the_edge_overhears_deliveries_among_the_parts() {
         for holder in Holder::all() {
             let hears = holder.permissions().subscribe.contains(subject::deliveries().as_str());
-            assert_eq!(hears, holder == Holder::Edge, "{holder:?}");
+            assert_eq!(hears, EDGES.contains(&holder), "{holder:?}");
         }
     }
 }

@@ -125,6 +125,8 @@ pub const RIGHTS: &[Right] = {
         ("message.edit", WRITERS),
         ("message.recall", MEMBERS),
         ("message.react", WRITERS),
+        ("message.received", MEMBERS),
+        ("message.report", MEMBERS),
     ]
 };
 

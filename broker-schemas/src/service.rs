@@ -152,6 +152,16 @@ pub struct ServiceSpec {
     pub delivers: &'static [Audiences],
 }
 
+impl ServiceSpec {
+    /// Whether something arrives for it on subjects of this exposure. A method for operators has a client's subject too,
+    /// where it is refused: the calls of an edge that carries no administrative ones come in there.
+    #[must_use]
+    pub fn listens_on(&self, exposure: Exposure) -> bool {
+        let also = if exposure == Exposure::Client { Exposure::Admin } else { exposure };
+        self.methods.iter().any(|method| method.exposures.iter().any(|on| *on == exposure || *on == also))
+    }
+}
+
 /// To whom a service may deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Audiences {
@@ -159,6 +169,8 @@ pub enum Audiences {
     Users,
     /// To any group.
     Groups,
+    /// To everyone who is online.
+    Everyone,
 }
 
 /// The JSON of a postcard `T`.
@@ -248,7 +260,7 @@ pub const fn check(method: &MethodSpec) {
         match (method.exposures[i], method.access) {
             (Exposure::Internal, _)
             | (Exposure::Client, Access::Anyone | Access::SignedIn)
-            | (Exposure::Admin, Access::Role(_)) => {}
+            | (Exposure::Admin, Access::Operator | Access::Moderator | Access::Auditor | Access::Staff) => {}
             (Exposure::Client, _) => panic!("a method on client subjects is `by` Anyone or SignedIn"),
             (Exposure::Admin, _) => panic!("a method on admin subjects is `by` a role"),
         }

@@ -77,6 +77,22 @@ pub fn client_call(call: &str) -> Result<Subject, Error> {
     }
 }
 
+/// Where an edge takes a client's call that carries administrative ones: `"admin.ban"` to `natter.admin.admin.v1.ban`, every
+/// other call as [`client_call`] does.
+///
+/// # Errors
+/// As [`client_call`].
+pub fn client_or_admin_call(call: &str) -> Result<Subject, Error> {
+    let subject = client_call(call)?;
+    let administrative = subject.0.strip_prefix("natter.client.").filter(|rest| {
+        rest.split_once('.').is_some_and(|(service, _)| service == crate::admin::Admin::SPEC.name)
+    });
+    Ok(match administrative {
+        Some(rest) => Subject(format!("natter.admin.{rest}")),
+        None => subject,
+    })
+}
+
 /// `natter.event.<service>.v1.<fact>.<id>`: one fact about one thing.
 #[must_use]
 pub fn fact(service: &str, fact: &str, about: u64) -> Subject {
@@ -116,12 +132,13 @@ pub fn deliver(audience: Audience) -> Subject {
     })
 }
 
-/// `natter.deliver.user.*` or `natter.deliver.group.*`: deliveries to any of them.
+/// `natter.deliver.user.*`, `natter.deliver.group.*` or `natter.deliver.everyone`: deliveries to any of them.
 #[must_use]
 pub fn deliveries_to(audiences: Audiences) -> Subject {
     Subject(match audiences {
         Audiences::Users => "natter.deliver.user.*".to_owned(),
         Audiences::Groups => "natter.deliver.group.*".to_owned(),
+        Audiences::Everyone => return deliver(Audience::Everyone),
     })
 }
 
@@ -193,6 +210,12 @@ pub fn discovery(question: Discovery, service: &str, copy: &str) -> [Subject; 3]
         .map(Subject)
 }
 
+/// `$SRV.STATS` and the like: a question to every copy of every service.
+#[must_use]
+pub fn survey(question: Discovery) -> Subject {
+    Subject(format!("$SRV.{}", question.verb()))
+}
+
 /// `$SRV.>`: every question.
 #[must_use]
 pub fn discovery_all() -> Subject {
@@ -243,6 +266,17 @@ mod tests {
     fn a_clients_call_finds_its_subject() {
         assert_eq!(client_call("friend.list").unwrap().as_str(), "natter.client.friend.v1.list");
         assert_eq!(client_call("weather.v2.ask").unwrap().as_str(), "natter.client.weather.v2.ask");
+    }
+
+    #[test]
+    fn administrative_calls_have_subjects_of_their_own_where_an_edge_carries_them() {
+        let subject = |call| client_or_admin_call(call).unwrap().into_inner();
+        assert_eq!(client_call("admin.ban").unwrap().as_str(), "natter.client.admin.v1.ban");
+        assert_eq!(subject("admin.ban"), "natter.admin.admin.v1.ban");
+        assert_eq!(subject("admin.v2.ban"), "natter.admin.admin.v2.ban");
+        assert_eq!(subject("administration.ban"), "natter.client.administration.v1.ban");
+        assert_eq!(subject("friend.admin"), "natter.client.friend.v1.admin");
+        assert!(client_or_admin_call("admin.>").is_err());
     }
 
     #[test]

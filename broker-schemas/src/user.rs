@@ -3,10 +3,10 @@
 use postcard_schema::Schema;
 use serde::{Deserialize, Serialize};
 
-use crate::caller::{Anyone, Part, SignedIn};
+use crate::caller::{Anyone, Part, Role, SignedIn};
 use crate::{
-    Done, EdgeId, Fetched, List, SessionId, Text, Timestamp, UserId, events, facts, friend, group, message,
-    service,
+    Done, EdgeId, Fetched, List, SessionId, Text, Timestamp, UserId, admin, events, facts, friend, group,
+    message, service,
 };
 
 /// Room for a name on the wire, in bytes. The user module's rule is narrower and says so.
@@ -25,7 +25,7 @@ service! {
     User = "user" version 1,
     calls: [
         friend::ListFriends, friend::ForgetUser, group::ListGroups, group::ForgetUser, message::GetUnread,
-        message::ForgetUser,
+        message::ForgetUser, admin::TakeReport,
     ],
     hears: [],
     delivers: [Users];
@@ -57,6 +57,9 @@ service! {
     /// Finds a user by the whole name, whatever the case of its letters.
     "find": Find => Profile { by: SignedIn, on: [Client], repeat: Read, deadline_ms: 5_000 }
 
+    /// Reports a user to the moderators.
+    "report": Report => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+
     /// Profiles of many users at once; those that don't exist are left out.
     "lookup": Lookup => Profiles { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
 
@@ -65,6 +68,30 @@ service! {
 
     /// An edge says that it lives and which sessions closed on it. An edge that stays silent loses its sessions.
     "report_sessions": ReportSessions => Reported { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
+    /// Gives a user a role, which counts from the next sign-in; or takes it, which ends the user's sessions.
+    "set_role": SetRole => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
+    /// Everyone with a role.
+    "staff": ListStaff => Staff { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
+
+    /// Keeps a user out until a moment, or lets the user in again. Sessions end before it is answered.
+    "set_ban": SetBan => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
+    /// Ends every session of a user.
+    "end_sessions": EndSessions => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
+    /// A page of the users who meet a condition, by id; banned ones and the platform's own accounts are left out.
+    "find_users": FindUsers => FoundUsers { by: Part, on: [Internal], repeat: Read, deadline_ms: 5_000 }
+
+    /// The account with which the platform itself writes to users; made when it is missing. Nobody can sign in with it.
+    "system_account": SystemAccount => Registered { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
+    /// How many accounts there are, how many are online, and how many sessions each edge has.
+    "census": GetCensus => Census { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
+
+    /// What names must not contain.
+    "set_rules": SetRules => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 }
 
 /// See [`User`]'s `register`.
@@ -230,6 +257,141 @@ pub struct Reported {
     /// The user module had given the edge up and counted its sessions as closed: the edge renews each of them, which
     /// counts it as open again.
     pub renew_all: bool,
+}
+
+/// See [`User`]'s `report`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Whom.
+    pub user: UserId,
+    /// Why, 1 byte to 1 KiB.
+    pub reason: Text<1024>,
+}
+
+/// See [`User`]'s `set_role`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRole {
+    /// Whose, by id or by name.
+    pub user: Named,
+    /// Which.
+    pub role: Role,
+    /// Whether the user has it from now on.
+    pub has: bool,
+}
+
+/// A user, by id or by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "snake_case")]
+pub enum Named {
+    /// By id.
+    User(UserId),
+    /// By name, whatever the case of its letters.
+    Name(Text<NAME_BYTES>),
+}
+
+/// See [`User`]'s `staff`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct ListStaff {}
+
+/// Everyone with a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Staff {
+    /// By user id; at most 1,000.
+    pub members: Vec<StaffMember>,
+}
+
+/// A user with roles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct StaffMember {
+    /// The user.
+    pub user: UserId,
+    /// The account's name.
+    pub name: String,
+    /// One or more.
+    pub roles: Vec<Role>,
+}
+
+/// See [`User`]'s `set_ban`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetBan {
+    /// Whom.
+    pub user: UserId,
+    /// The ban; none lets the user in again.
+    pub ban: Option<Ban>,
+}
+
+/// A ban.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Ban {
+    /// Why, in words that the user reads.
+    pub reason: Text<1024>,
+    /// Until when; for good when absent.
+    pub until: Option<Timestamp>,
+}
+
+/// See [`User`]'s `end_sessions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct EndSessions {
+    /// Whose.
+    pub user: UserId,
+}
+
+/// See [`User`]'s `find_users`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct FindUsers {
+    /// Only who signed up in this time.
+    pub signed_up: admin::Span,
+    /// Only who was last signed in in this time; who is online now is seen now.
+    pub last_seen: admin::Span,
+    /// Only those with greater ids.
+    pub after: Option<UserId>,
+    /// At most so many, up to 1,024. 0 for only how many there are.
+    pub limit: u32,
+}
+
+/// Users by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct FoundUsers {
+    /// The page.
+    pub users: Vec<UserId>,
+    /// How many meet the condition from `after` on; only when `limit` is 0.
+    pub count: Option<u64>,
+}
+
+/// See [`User`]'s `system_account`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SystemAccount {}
+
+/// See [`User`]'s `census`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct GetCensus {}
+
+/// Accounts and sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Census {
+    /// Accounts.
+    pub accounts: u64,
+    /// Accounts with an open session.
+    pub online: u64,
+    /// Open sessions, by edge.
+    pub edges: Vec<admin::EdgeSessions>,
+}
+
+/// See [`User`]'s `set_rules`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRules {
+    /// All of them.
+    pub book: admin::RuleBook,
 }
 
 /// Pushed to friends and conversation partners of a user who deleted the account.

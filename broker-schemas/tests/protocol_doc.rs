@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use broker_schemas::rights::{APART, RIGHTS, Standing, Verdict};
-use broker_schemas::{Code, ContentType, Exposure, MethodSpec, SERVICES, group, message, user};
+use broker_schemas::{Code, ContentType, Exposure, MethodSpec, Role, SERVICES, admin, announcement, group};
+use broker_schemas::{message, user};
+use postcard_schema::Schema;
 use postcard_schema::schema::{DataModelType, DataModelVariant, NamedType, NamedValue};
 use serde_json::Value;
 
@@ -24,9 +26,14 @@ fn document() -> String {
     std::fs::read_to_string(support::path(DOCUMENT)).unwrap()
 }
 
-fn client_methods() -> impl Iterator<Item = &'static MethodSpec> {
+fn methods_on(exposure: Exposure) -> impl Iterator<Item = &'static MethodSpec> {
     let methods = SERVICES.iter().flat_map(|service| service.methods);
-    methods.filter(|method| method.exposures.contains(&Exposure::Client))
+    methods.filter(move |method| method.exposures.contains(&exposure))
+}
+
+/// What can be called through an edge, by anyone or by staff.
+fn callable_methods() -> impl Iterator<Item = &'static MethodSpec> {
+    methods_on(Exposure::Client).chain(methods_on(Exposure::Admin))
 }
 
 /// What a client calls it.
@@ -49,6 +56,8 @@ fn the_generated_tables_are_those_of_the_contract() {
         ("variants", variants()),
         ("shapes", shapes()),
         ("methods", methods()),
+        ("administration", administration()),
+        ("administrative rights", administrative_rights()),
         ("events", events()),
     ] {
         let open = format!("<!-- generated: {name} -->\n");
@@ -115,6 +124,19 @@ fn limits() -> String {
         ("`text` of `message.search`", message::QUERY_BYTES, "bytes"),
         ("`skip` of `message.search`", message::SKIP_MAX as usize, "messages"),
         ("`text` of a preview", message::PREVIEW_BYTES, "bytes"),
+        (
+            "`seen` of `announcement.seen`, and what `announcement.list` answers",
+            announcement::MAX,
+            "announcements",
+        ),
+        ("`text` of a broadcast, an announcement or a campaign", admin::TEXT_BYTES, "bytes"),
+        ("`title` of a campaign", admin::TITLE_BYTES, "bytes"),
+        ("`users` of a segment", admin::SEGMENT_USERS_MAX, "users"),
+        ("`per_second` of a campaign", admin::PER_SECOND_MAX as usize, "recipients"),
+        ("rules", admin::RULES_MAX, ""),
+        ("`pattern` of a rule", admin::PATTERN_BYTES, "bytes"),
+        ("`limit` of administrative lists", admin::PAGE_MAX as usize, "entries"),
+        ("the same when absent", admin::PAGE_DEFAULT as usize, "entries"),
     ];
     limits.iter().fold("| what | at most | |\n|---|---|---|\n".to_owned(), |mut table, (what, most, unit)| {
         writeln!(table, "| {what} | {most} | {unit} |").unwrap();
@@ -142,11 +164,35 @@ fn apart() -> String {
 fn methods() -> String {
     let mut table =
         "| call | request | reply | who | repeat | within |\n|---|---|---|---|---|---|\n".to_owned();
-    for method in client_methods() {
+    for method in methods_on(Exposure::Client) {
         let (call, request, reply) = (call(method), fields(method.request), shape(method.reply));
         let (access, repeat, seconds) =
             (method.access.name(), method.repeat.name(), method.deadline.as_secs());
         writeln!(table, "| `{call}` | `{request}` | `{reply}` | {access} | {repeat} | {seconds} s |")
+            .unwrap();
+    }
+    table
+}
+
+fn administration() -> String {
+    let mut table = "| call | request | reply | repeat | within |\n|---|---|---|---|---|\n".to_owned();
+    for method in methods_on(Exposure::Admin) {
+        let (call, request, reply) = (call(method), fields(method.request), shape(method.reply));
+        let (repeat, seconds) = (method.repeat.name(), method.deadline.as_secs());
+        writeln!(table, "| `{call}` | `{request}` | `{reply}` | {repeat} | {seconds} s |").unwrap();
+    }
+    table
+}
+
+/// Who may call what, as the methods' declarations have it.
+fn administrative_rights() -> String {
+    let roles = Role::ALL.map(Role::name).join(" | ");
+    let mut table =
+        format!("| call | {roles} | user | nobody |\n|---|{}---|---|\n", "---|".repeat(Role::ALL.len()));
+    for method in methods_on(Exposure::Admin) {
+        let may = |role: &Role| if method.access.roles().contains(role) { "yes" } else { "forbidden" };
+        let cells: Vec<_> = Role::ALL.iter().map(may).collect();
+        writeln!(table, "| `{}` | {} | forbidden | unauthenticated |", call(method), cells.join(" | "))
             .unwrap();
     }
     table
@@ -173,7 +219,7 @@ fn variants() -> String {
     let mut enums: BTreeMap<&str, &'static NamedType> = BTreeMap::new();
     visible(&mut |schema| {
         if matches!(schema.ty, DataModelType::Enum(_)) {
-            enums.entry(schema.name).or_insert(schema);
+            enums.entry(title(schema)).or_insert(schema);
         }
     });
     let mut table = "| type | number | variant | carries |\n|---|---|---|---|\n".to_owned();
@@ -206,6 +252,11 @@ fn snake(name: &str) -> String {
     })
 }
 
+/// What the document calls a type. What one is in a group, and what one is on the platform, are both roles.
+fn title(schema: &'static NamedType) -> &'static str {
+    if schema == <Role as Schema>::SCHEMA { "StaffRole" } else { schema.name }
+}
+
 /// How the document writes a type: by its name if it explains the name, otherwise by its fields.
 fn shape(schema: &'static NamedType) -> String {
     match schema.ty {
@@ -223,7 +274,7 @@ fn shape(schema: &'static NamedType) -> String {
         DataModelType::Seq(item) => format!("[{}]", shape(item)),
         DataModelType::Map { key, val } => format!("{{[{}]: {}}}", shape(key), shape(val)),
         DataModelType::String => "string".to_owned(),
-        _ => schema.name.to_owned(),
+        _ => title(schema).to_owned(),
     }
 }
 
@@ -241,7 +292,7 @@ fn record(parts: &[&'static NamedValue]) -> String {
 
 /// Calls `visit` with everything that a client sees.
 fn visible(visit: &mut dyn FnMut(&'static NamedType)) {
-    let bodies = client_methods().flat_map(|method| [method.request, method.reply]);
+    let bodies = callable_methods().flat_map(|method| [method.request, method.reply]);
     let events = SERVICES.iter().flat_map(|service| service.events).map(|event| event.schema);
     bodies.chain(events).for_each(|schema| support::walk(schema, visit));
 }
@@ -258,7 +309,7 @@ fn named_shapes() -> BTreeMap<&'static str, &'static NamedType> {
             }
         }
     });
-    let replies: Vec<_> = client_methods().map(|method| method.reply).collect();
+    let replies: Vec<_> = callable_methods().map(|method| method.reply).collect();
     for reply in &replies {
         let filled = matches!(reply.ty, DataModelType::Struct(parts) if !parts.is_empty());
         if filled && replies.iter().filter(|other| other == &reply).count() > 1 {
@@ -306,7 +357,7 @@ fn assert_explains(title: &str, text: &str, schema: &'static NamedType) {
 #[test]
 fn every_method_and_field_is_explained() {
     let sections = sections(&document());
-    for method in client_methods() {
+    for method in callable_methods() {
         let title = call(method);
         let text =
             sections.get(&title).unwrap_or_else(|| panic!("PROTOCOL.md has no section #### `{title}`"));
@@ -333,7 +384,7 @@ fn every_event_is_explained() {
 
 #[test]
 fn nothing_is_explained_that_does_not_exist() {
-    let methods: BTreeSet<_> = client_methods().map(call).collect();
+    let methods: BTreeSet<_> = callable_methods().map(call).collect();
     let events: BTreeSet<_> =
         SERVICES.iter().flat_map(|service| service.events).map(|event| event.name).collect();
     for title in sections(&document()).into_keys() {

@@ -15,13 +15,16 @@ pub mod plan;
 mod platform;
 pub mod proxy;
 mod random;
+pub mod records;
+pub mod shell;
 mod terminal;
 mod wire;
 
 pub use device::Device;
 pub use person::{Person, befriend};
-pub use platform::{Backend, Platform, Usage, program, signal};
+pub use platform::{ADMIN_EDGE, Backend, Platform, Usage, program, signal};
 pub use random::Random;
+pub use shell::Shell;
 pub use terminal::Terminal;
 pub use wire::Wire;
 

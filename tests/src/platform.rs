@@ -44,6 +44,8 @@ pub struct Platform {
     processes: BTreeMap<&'static str, Child>,
     /// What the command of a part begins with.
     wraps: BTreeMap<&'static str, Vec<String>>,
+    /// Settings of one part.
+    own_settings: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// What every test platform has otherwise than a real one: no limits on how fast a single machine may act, and hashes
@@ -59,6 +61,9 @@ const TEST_SETTINGS: &[&str] = &[
 
 /// The name under which [`Platform::standalone`] runs everything.
 const ALL: &str = "all";
+
+/// The name under which [`Platform::start_admin_edge`] runs an edge.
+pub const ADMIN_EDGE: &str = "edge7";
 
 /// Whether clients connect to this part.
 fn has_sockets(part: &str) -> bool {
@@ -102,7 +107,7 @@ impl Platform {
     }
 
     async fn start_parts(&mut self) {
-        for part in ["message", "friend", "group", "user", "edge"] {
+        for part in ["message", "friend", "group", "user", "admin", "edge"] {
             self.start(part).await;
         }
     }
@@ -132,6 +137,7 @@ impl Platform {
             bus_url: String::new(),
             processes: BTreeMap::new(),
             wraps: BTreeMap::new(),
+            own_settings: BTreeMap::new(),
         }
     }
 
@@ -148,6 +154,18 @@ impl Platform {
     pub async fn start(&mut self, part: &'static str) {
         let started = self.spawn_serving(part).await;
         assert!(self.processes.insert(part, started).is_none(), "{part} runs already");
+    }
+
+    /// From its next start on, `part` alone has a further setting (`section.key=value`).
+    pub fn set(&mut self, part: &'static str, setting: &str) {
+        self.own_settings.entry(part).or_default().push(setting.to_owned());
+    }
+
+    /// Starts an edge that carries administrative calls, and says where clients connect to it over TCP.
+    pub async fn start_admin_edge(&mut self) -> Address {
+        self.set(ADMIN_EDGE, "edge.admin=true");
+        self.start(ADMIN_EDGE).await;
+        self.tcp_of(ADMIN_EDGE).await
     }
 
     /// From its next start on, `part` runs inside another command, which must become the part itself: `env X=Y`,
@@ -381,7 +399,7 @@ impl Platform {
         if part != ALL {
             set(&mut command, format!("bus.url={}", self.bus_url));
         }
-        for setting in &self.settings {
+        for setting in self.settings.iter().chain(self.own_settings.get(part).into_iter().flatten()) {
             set(&mut command, setting.clone());
         }
         if let Some(server) = nats_server() {

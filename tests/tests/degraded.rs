@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use broker_schemas::admin::{self, CampaignState, Segment};
+use broker_schemas::announcement::ListUnseen;
 use broker_schemas::group::{Admission, Change, JoinedEvent, ListGroups, Rename};
 use broker_schemas::message::{Entry, GetUnread, NewEvent, Recipient};
-use broker_schemas::{Code, Conversation, Fetched, GroupId, Outcome, friend, user};
+use broker_schemas::{Code, Conversation, Fetched, GroupId, Outcome, Role, Timestamp, friend, user};
 use natter_client::{Chat, ChatOptions, Client, Options, Update};
 use natter_tests::device::{Connection, Device, Refusal};
 use natter_tests::proxy::{Proxy, Wires};
+use natter_tests::shell::grant_at_console;
 use natter_tests::{Backend, Person, Platform, befriend, on_both_databases, signal};
 use sqlx::Connection as _;
 use tokio::time::{Instant, sleep, timeout};
@@ -125,6 +128,20 @@ const ROWS: &[Row] = &[
         test: SLOW,
     },
     Row {
+        part: "admin",
+        state: "down",
+        finds: [Works; 7],
+        recovers: "at its start; meanwhile nothing is administered, announcements are not listed, and campaigns stand still",
+        test: DOWN,
+    },
+    Row {
+        part: "admin",
+        state: "slow",
+        finds: [Works; 7],
+        recovers: "with the module; meanwhile as when it is down",
+        test: SLOW,
+    },
+    Row {
         part: "broker",
         state: "down",
         finds: [Unavailable; 7],
@@ -198,6 +215,7 @@ impl Scene {
                     "friend" => finds(self.alice.call(&friend::ListFriends {}).await),
                     "group" => finds(self.alice.call(&ListGroups { unread: Some(false) }).await),
                     "message" => finds(self.alice.call(&GetUnread {}).await),
+                    "admin" => finds(self.alice.call(&ListUnseen {}).await),
                     other => panic!("{other} is no module"),
                 };
                 if found == Unavailable {
@@ -327,7 +345,7 @@ fn finds<T: fmt::Debug>(answer: Result<T, Refusal>) -> Finds {
     }
 }
 
-const MODULES: [&str; 4] = ["user", "friend", "group", "message"];
+const MODULES: [&str; 5] = ["user", "friend", "group", "message", "admin"];
 
 on_both_databases! {
     async fn a_module_that_is_down_takes_along_what_it_does_and_nothing_else(backend: Backend) {
@@ -476,6 +494,62 @@ on_both_databases! {
         assert_eq!(bob.message().await.text, "while it was gone");
         bob.send(alice.user, "here again").await.unwrap();
         while alice.message().await.text != "here again" {}
+    }
+}
+
+on_both_databases! {
+    async fn a_campaign_stands_still_without_its_module_and_goes_on_with_it(backend: Backend) {
+        let mut platform = Platform::distributed(backend).await;
+        let (plain, door) = (platform.tcp().await, platform.start_admin_edge().await);
+        drop(Person::register(&plain, "root").await);
+        grant_at_console(&platform, "root", Role::Operator).await;
+        let root = Person::sign_in(&door, "root").await;
+        let mut people = Vec::new();
+        for n in 0..12 {
+            people.push(Person::register(&plain, &format!("person{n}")).await);
+        }
+        let create = |title: &str, per_second, starts_at| admin::CreateCampaign {
+            title: title.try_into().unwrap(),
+            text: title.try_into().unwrap(),
+            segment: Segment::All {},
+            starts_at,
+            ends_at: None,
+            hours: None,
+            per_second: Some(per_second),
+        };
+        let soon = Timestamp::now().after(Duration::from_secs(3));
+        // One that was paused by an operator, and one that is under way.
+        let paused = root.chat.call(&create("paused", 100, Some(soon))).await.unwrap().campaign;
+        let running = root.chat.call(&create("running", 2, None)).await.unwrap().campaign;
+        root.chat.call(&admin::StartCampaign { campaign: running }).await.unwrap();
+        assert_eq!(people[0].message().await.text, "running");
+        root.chat.call(&admin::StartCampaign { campaign: paused }).await.unwrap();
+        root.chat.call(&admin::PauseCampaign { campaign: paused }).await.unwrap();
+        platform.stop("admin").await;
+        let refused = root.chat.call(&admin::ResumeCampaign { campaign: paused }).await.unwrap_err();
+        assert_eq!((refused.code(), refused.outcome()), (Code::Unavailable, Outcome::NotExecuted));
+
+        platform.start("admin").await;
+        let state = async |campaign| root.chat.call(&admin::GetCampaign { campaign }).await.unwrap().state;
+        assert_eq!(state(paused).await, CampaignState::Paused);
+        root.chat.call(&admin::ResumeCampaign { campaign: paused }).await.unwrap();
+        let begun = Instant::now();
+        for campaign in [paused, running] {
+            while state(campaign).await != CampaignState::Done {
+                assert!(begun.elapsed() < Duration::from_secs(30), "it does not go on");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+        // Each once, of both.
+        for (n, person) in people.iter_mut().enumerate() {
+            let mut texts = Vec::new();
+            while texts.len() < if n == 0 { 1 } else { 2 } {
+                texts.push(person.message().await.text);
+            }
+            person.expect_silence(Duration::from_millis(50)).await;
+            texts.sort();
+            assert_eq!(texts, if n == 0 { vec!["paused"] } else { vec!["paused", "running"] });
+        }
     }
 }
 

@@ -105,6 +105,7 @@ mod tests {
             recalled_by: None,
             reactions: Vec::new(),
             revision: 7,
+            campaign: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_schemas::message::{self, Recipient};
-use broker_schemas::{Code, Conversation, Method, Outcome, Seq, user};
+use broker_schemas::{Code, Conversation, Error, List, Method, Outcome, Seq, announcement, user};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::backoff::Backoff;
 use crate::driver::{Driver, Link, Online};
 use crate::inbox::Inbox;
+use crate::receipts;
 use crate::{Address, CallError, Client, Cursor, Draft, Options, SignInError, Updates};
 
 /// How a [`Chat`] behaves.
@@ -188,7 +189,50 @@ impl Chat {
         limit: u32,
     ) -> Result<Vec<message::Entry>, CallError> {
         let request = message::History { conversation, before, after: None, limit: Some(limit) };
-        Ok(self.call(&request).await?.messages)
+        let messages = self.call(&request).await?.messages;
+        // For those whom nobody needs to tell of it twice: the server takes a receipt that it has for done.
+        if let Some(receipt) = receipts::of_page(&messages)
+            && let Err(error) = self.call(&receipt).await
+        {
+            tracing::debug!(%error, "receipt not told");
+        }
+        Ok(messages)
+    }
+
+    /// Says that the application has shown an announcement, so that the server lists it no more, on any device; and says so again
+    /// over as many connections as it takes, until the server knows or `limit` has passed.
+    ///
+    /// # Errors
+    /// [`CallError`] of the last attempt; then the announcement is shown once more, after another start.
+    pub async fn mark_seen(
+        &self,
+        seen: announcement::SeenRevision,
+        limit: Duration,
+    ) -> Result<(), CallError> {
+        let unfit = |message| CallError::unfit(Error::invalid(message));
+        let request = announcement::MarkSeen { seen: List::new(vec![seen]).map_err(unfit)? };
+        let deadline = Instant::now() + limit;
+        let mut backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
+        let mut link = self.link.clone();
+        loop {
+            let failed = match timeout_at(deadline, connected(&mut link)).await {
+                Ok(Ok(client)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    match client.call_within(&request, left).await {
+                        Ok(_) => return Ok(()),
+                        Err(error) if error.outcome() == Outcome::Rejected => return Err(error),
+                        Err(error) => error,
+                    }
+                }
+                Ok(Err(over)) => return Err(over),
+                Err(_) => CallError::NotSent("no connection in time".into()),
+            };
+            let wait = backoff.wait();
+            if Instant::now() + wait >= deadline {
+                return Err(failed);
+            }
+            sleep(wait).await;
+        }
     }
 
     /// Ends the session for good; [`crate::Update::Over`] follows.

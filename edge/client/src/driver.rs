@@ -5,13 +5,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use broker_schemas::message::{self, Missed, SYNC_MAX};
-use broker_schemas::{Code, Conversation, Error, Fetched, Map, Outcome, Text, group, user};
+use broker_schemas::announcement::{self, SeenRevision, Unseen};
+use broker_schemas::message::{self, Missed, Received, SYNC_MAX};
+use broker_schemas::{Code, Conversation, Error, Fetched, List, Map, Outcome, Text, group, user};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backoff::{Backoff, shorten};
+use crate::board::Board;
 use crate::inbox::{self, Fit, Inbox};
+use crate::receipts::Receipts;
 use crate::updates::{Moved, Told};
 use crate::{Address, CallError, ChatOptions, Client, Closed, Event, Events, SignInError, Update};
 
@@ -41,14 +44,31 @@ enum End {
     Over(Closed),
 }
 
-type SyncCall = Pin<Box<dyn Future<Output = Result<Missed, CallError>> + Send>>;
+/// A question to the server that is under way.
+type Question<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
 
 /// When to ask for what was missed, and the question that is under way.
 struct Syncing {
-    call: Option<SyncCall>,
+    call: Option<Question<Missed>>,
     due: Instant,
     /// The last one failed; nothing makes the next one come before its time.
     failing: bool,
+    backoff: Backoff,
+}
+
+/// When to ask for announcements, and the question that is under way.
+struct Listing {
+    call: Option<Question<Unseen>>,
+    due: Option<Instant>,
+    backoff: Backoff,
+    /// Told to the application before, and listed all the same: the server has yet to hear that they were seen.
+    unheard: Vec<SeenRevision>,
+}
+
+/// The receipt that is under way, and when to try again after one that failed.
+struct Acknowledging {
+    call: Option<Question<Received>>,
+    due: Instant,
     backoff: Backoff,
 }
 
@@ -57,6 +77,8 @@ pub(crate) struct Driver {
     options: Arc<ChatOptions>,
     token: Arc<Mutex<String>>,
     inbox: Inbox,
+    board: Board,
+    receipts: Receipts,
     link: watch::Sender<Link>,
     updates: mpsc::Sender<Told>,
     logged_out: Arc<Notify>,
@@ -74,7 +96,8 @@ impl Driver {
         logged_out: Arc<Notify>,
     ) -> Self {
         let backoff = Backoff::new(options.first_wait, options.longest_wait);
-        Self { address, options, token, inbox, link, updates, logged_out, backoff }
+        let (board, receipts) = (Board::default(), Receipts::default());
+        Self { address, options, token, inbox, board, receipts, link, updates, logged_out, backoff }
     }
 
     /// Serves connection after connection, until the session is over.
@@ -139,7 +162,12 @@ impl Driver {
         let backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
         // At once, whatever the session says: a message may have come between its making and the first push.
         let mut syncing = Syncing { call: None, due: Instant::now(), failing: false, backoff };
+        let backoff = Backoff::new(self.options.first_wait * 5, self.options.sync_every);
+        let mut listing = Listing { call: None, due: Some(Instant::now()), backoff, unheard: Vec::new() };
+        let backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
+        let mut acknowledging = Acknowledging { call: None, due: Instant::now(), backoff };
         loop {
+            let receipt = self.receipts.next().filter(|_| acknowledging.call.is_none());
             tokio::select! {
                 // What a sync brought goes before what was pushed after it, which would look like a gap. Events come last:
                 // there may always be one more, while the others are ready once.
@@ -158,8 +186,40 @@ impl Driver {
                     let (have, revisions) = self.inbox.ask();
                     syncing.call = Some(Box::pin(ask(client.clone(), have, revisions)));
                 }
+                answer = answered(&mut listing.call) => {
+                    listing.call = None;
+                    self.take_unseen(answer, &mut listing).await;
+                }
+                () = sleep_until(listing.due.unwrap_or_else(Instant::now)),
+                    if listing.due.is_some() && listing.call.is_none() =>
+                {
+                    listing.due = None;
+                    let unheard = std::mem::take(&mut listing.unheard);
+                    listing.call = Some(Box::pin(ask_unseen(client.clone(), unheard)));
+                }
+                answer = answered(&mut acknowledging.call) => {
+                    acknowledging.call = None;
+                    match answer {
+                        Ok(receipt) => {
+                            self.receipts.told(&receipt);
+                            acknowledging.backoff.reset();
+                        }
+                        Err(error) => {
+                            tracing::debug!(%error, "receipt not told");
+                            acknowledging.due = Instant::now() + acknowledging.backoff.wait();
+                        }
+                    }
+                }
+                () = sleep_until(acknowledging.due), if receipt.is_some() => {
+                    acknowledging.call = receipt.map(|receipt| -> Question<_> {
+                        Box::pin(acknowledge(client.clone(), receipt))
+                    });
+                }
                 event = events.next() => match event {
                     Some(event) => {
+                        if event == Event::Resync {
+                            listing.due = Some(Instant::now());
+                        }
                         if let Some(over) = self.take(event, &mut syncing).await {
                             return End::Over(over);
                         }
@@ -187,6 +247,7 @@ impl Driver {
         let mut moved = Moved::Nothing;
         match &event {
             Event::Message(entry) => {
+                self.receipts.note(entry);
                 match self.inbox.push(entry) {
                     Fit::Next => {
                         let Event::Message(entry) = event else { return None };
@@ -194,6 +255,13 @@ impl Driver {
                     }
                     Fit::Seen => {}
                     Fit::Gap => syncing.hasten(),
+                }
+                return None;
+            }
+            Event::Announced(_) => {
+                let Event::Announced(event) = event else { return None };
+                if let Some(new) = self.board.push(event) {
+                    self.tell(Update::Announcement(new)).await;
                 }
                 return None;
             }
@@ -242,6 +310,7 @@ impl Driver {
         syncing.failing = false;
         let mut new = 0;
         for entry in missed.messages {
+            self.receipts.note(&entry);
             let conversation = entry.conversation;
             let update = match self.inbox.fetch(&entry) {
                 inbox::Fetched::Message => Update::Message(entry),
@@ -270,6 +339,31 @@ impl Driver {
             syncing.due = Instant::now() + if new > 0 { Duration::ZERO } else { syncing.backoff.wait() };
         }
         Ok(())
+    }
+
+    /// Acts on a list of announcements. That there is none to be had bothers nobody: it is asked for again, later.
+    async fn take_unseen(&mut self, answer: Result<Unseen, CallError>, listing: &mut Listing) {
+        let listed = match answer {
+            Ok(unseen) => unseen.announcements,
+            Err(error) => {
+                let wait = listing.backoff.wait();
+                tracing::debug!(%error, ?wait, "announcements not listed");
+                listing.due = Some(Instant::now() + wait);
+                return;
+            }
+        };
+        // A full answer may hide further ones, until these are seen.
+        let full = listed.len() >= announcement::MAX;
+        let (new, unheard) = self.board.list(listed);
+        for event in new {
+            self.tell(Update::Announcement(event)).await;
+        }
+        if full || !unheard.is_empty() {
+            listing.due = Some(Instant::now() + listing.backoff.wait());
+        } else {
+            listing.backoff.reset();
+        }
+        listing.unheard = unheard;
     }
 
     /// Hands over an update about a conversation, with how far that has come.
@@ -308,8 +402,25 @@ async fn ask(
     client.call(&message::Sync { have, revisions: Some(revisions) }).await
 }
 
+/// Says which announcements were seen, if any, and asks for those that were not.
+async fn ask_unseen(client: Client, seen: Vec<SeenRevision>) -> Result<Unseen, CallError> {
+    if !seen.is_empty() {
+        let seen = List::new(seen).map_err(|message| CallError::unfit(Error::invalid(message)))?;
+        client.call(&announcement::MarkSeen { seen }).await?;
+    }
+    client.call(&announcement::ListUnseen {}).await
+}
+
+/// Tells the server what was received. That it won't hear of it, for example because the message is gone, ends it too.
+async fn acknowledge(client: Client, receipt: Received) -> Result<Received, CallError> {
+    match client.call(&receipt).await {
+        Err(error) if error.outcome() != Outcome::Rejected || error.code() == Code::RateLimited => Err(error),
+        _ => Ok(receipt),
+    }
+}
+
 /// The answer of the call that is under way; never, if there is none.
-async fn answered(call: &mut Option<SyncCall>) -> Result<Missed, CallError> {
+async fn answered<T>(call: &mut Option<Question<T>>) -> Result<T, CallError> {
     match call {
         Some(call) => call.await,
         None => std::future::pending().await,

@@ -1,6 +1,6 @@
 //! What an edge pushes.
 
-use broker_schemas::{Event as _, friend, group, message, user};
+use broker_schemas::{Event as _, admin, friend, group, message, user};
 use bytes::Bytes;
 use natter_protocol::Encoding;
 use serde::Deserialize;
@@ -43,6 +43,11 @@ pub enum Event {
     GroupAsked(group::AskedEvent),
     /// `user.deleted`: somebody's account is gone.
     Deleted(user::Deleted),
+    /// `admin.broadcast`: the platform's operators say something to everyone who is online.
+    Broadcast(admin::BroadcastEvent),
+    /// `admin.announced`: an announcement was made, changed or withdrawn. [`crate::Chat`] makes it an
+    /// [`crate::Update::Announcement`], beside those that it asks for.
+    Announced(admin::AnnouncedEvent),
     /// `session.closed`: this session ended elsewhere; its token is void, and the connection closes.
     SessionClosed {
         /// Why, as a word for programs.
@@ -107,6 +112,8 @@ impl From<RawEvent> for Event {
             group::AnnouncedEvent::NAME => raw.decode().map(Self::GroupAnnounced),
             group::AskedEvent::NAME => raw.decode().map(Self::GroupAsked),
             user::Deleted::NAME => raw.decode().map(Self::Deleted),
+            admin::BroadcastEvent::NAME => raw.decode().map(Self::Broadcast),
+            admin::AnnouncedEvent::NAME => raw.decode().map(Self::Announced),
             "session.closed" => {
                 raw.decode().map(|SessionClosed { code, message }| Self::SessionClosed { code, message })
             }

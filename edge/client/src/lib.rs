@@ -5,7 +5,8 @@
 //! - [`Client`] is one connection: typed calls out, [`Event`]s in. When it breaks, it stays broken, and every call on it
 //!   says whether it may have happened ([`CallError::outcome`]).
 //! - [`Chat`] is one signed-in user over as many connections as it takes: it reconnects, resumes the session, asks for
-//!   what it missed, and hands over every message in order and once, and every change of a message after it.
+//!   what it missed, and hands over every message in order and once, and every change of a message after it; and what the
+//!   platform's operators announce, once per wording.
 //!
 //! Bounds: a connection has at most [`Options::open_calls`] open calls and holds at most [`Options::event_queue`] events
 //! that the application did not take yet; past that, events are dropped and one [`Event::Resync`] stands for them.
@@ -14,6 +15,7 @@
 
 mod address;
 mod backoff;
+mod board;
 mod calls;
 mod change;
 mod chat;
@@ -24,6 +26,7 @@ mod driver;
 mod error;
 mod event;
 mod inbox;
+mod receipts;
 mod transport;
 mod updates;
 

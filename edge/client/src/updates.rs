@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use broker_schemas::{Conversation, message, user};
+use broker_schemas::{Conversation, admin, message, user};
 use tokio::sync::mpsc;
 
 use crate::{Closed, Cursor, Event};
@@ -32,6 +32,10 @@ pub enum Update {
     /// Anything else that was pushed. An edit, a recall or a reaction ([`Event::change`]) applies to a message that came before,
     /// or to one that the application took from history.
     Event(Event),
+    /// What the platform's operators announce: each wording once in the life of a [`crate::Chat`], whether it was pushed or asked
+    /// for. An application that has shown it says so with [`crate::Chat::mark_seen`]. One without a text was withdrawn after it
+    /// was told here.
+    Announcement(admin::AnnouncedEvent),
     /// The session is over: its token is void, and nothing follows.
     Over(Closed),
 }

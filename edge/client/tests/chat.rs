@@ -7,8 +7,10 @@ mod fake_edge;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use broker_schemas::message::{NewEvent, Recipient, Sent};
-use broker_schemas::{Code, Error, Outcome, Timestamp, message, user};
+use broker_schemas::admin::{AnnouncedEvent, BroadcastEvent};
+use broker_schemas::announcement::{MarkSeen, SeenRevision};
+use broker_schemas::message::{Entry, NewEvent, Received, Recipient, Sent};
+use broker_schemas::{Code, Done, Error, Outcome, Timestamp, message, user};
 use fake_edge::{FakeEdge, entry, login, unread, user_id, with};
 use natter_client::{CallError, Chat, ChatOptions, Cursor, Event, SignInError, Update, Updates};
 use uuid::Uuid;
@@ -251,4 +253,137 @@ async fn a_wrong_password_is_the_servers_answer() {
     let (signed_in, ()) = tokio::join!(Chat::sign_in(&edge.address, &login, options()), refuse);
     let Err(SignInError::Call(error)) = signed_in else { panic!("refused") };
     assert_eq!(error.code(), Code::Unauthenticated);
+}
+
+fn announced(announcement: u64, revision: u32) -> AnnouncedEvent {
+    AnnouncedEvent {
+        announcement,
+        revision,
+        text: Some(format!("wording {revision}")),
+        until: Timestamp(i64::MAX),
+    }
+}
+
+/// The next announcement; other updates are skipped.
+async fn announcement(updates: &mut Updates) -> AnnouncedEvent {
+    loop {
+        match tokio::time::timeout(Duration::from_secs(10), updates.next()).await.expect("an announcement") {
+            Some(Update::Announcement(event)) => return event,
+            Some(_) => {}
+            None => panic!("the session is over"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_wording_of_an_announcement_is_told_once_whether_listed_or_pushed() {
+    let edge = FakeEdge::start().await;
+    let login = login();
+    let server = async {
+        let mut peer = edge.accept().await;
+        peer.unseen = Ok(vec![announced(1, 1)]);
+        let call = peer.call().await;
+        peer.ok(&call, &fake_edge::session("t1", Vec::new())).await;
+        peer
+    };
+    let (signed_in, mut peer) = tokio::join!(Chat::sign_in(&edge.address, &login, options()), server);
+    let (chat, mut updates) = signed_in.unwrap();
+    peer.sync(Vec::new(), false).await;
+    // What is listed although it was told is said to be seen: the application's own word may have been lost.
+    peer.push_raw("session.resync", b"").await;
+    peer.sync(Vec::new(), false).await;
+    let (call, request) = peer.expect::<MarkSeen>().await;
+    assert_eq!(*request.seen, [SeenRevision { announcement: 1, revision: 1 }]);
+    peer.unseen = Ok(Vec::new());
+    peer.ok(&call, &Done {}).await;
+    for event in
+        [announced(1, 1), announced(1, 2), announced(1, 2), AnnouncedEvent { text: None, ..announced(1, 2) }]
+    {
+        peer.push(&event).await;
+    }
+    peer.push(&BroadcastEvent { text: "to all".into(), at: Timestamp(1) }).await;
+    for wording in [Some("wording 1"), Some("wording 2"), None] {
+        assert_eq!(announcement(&mut updates).await.text.as_deref(), wording);
+    }
+    assert!(
+        matches!(updates.next().await, Some(Update::Event(Event::Broadcast(event))) if event.text == "to all")
+    );
+
+    let seen = SeenRevision { announcement: 1, revision: 2 };
+    let serve = async {
+        let (call, _) = peer.expect::<MarkSeen>().await;
+        peer.fail(&call, &Error::unavailable("the module restarts")).await;
+        let (call, request) = peer.expect::<MarkSeen>().await;
+        assert_eq!(*request.seen, [seen]);
+        peer.ok(&call, &Done {}).await;
+    };
+    let (marked, ()) = tokio::join!(chat.mark_seen(seen, Duration::from_secs(10)), serve);
+    marked.unwrap();
+}
+
+#[tokio::test]
+async fn announcements_that_cannot_be_had_come_later_and_hold_nothing_up() {
+    let edge = FakeEdge::start().await;
+    let login = login();
+    let server = async {
+        let mut peer = edge.accept().await;
+        peer.unseen = Err(Error::unavailable("nobody serves it"));
+        let call = peer.call().await;
+        peer.ok(&call, &fake_edge::session("t1", vec![unread(2, 1, 0)])).await;
+        peer
+    };
+    let (signed_in, mut peer) = tokio::join!(Chat::sign_in(&edge.address, &login, options()), server);
+    let (_chat, mut updates) = signed_in.unwrap();
+    peer.sync(vec![entry(2, 1)], false).await;
+    assert_eq!(seqs(&mut updates, 1).await, [1]);
+    // It asks, and is refused, a few times.
+    let quiet = tokio::time::timeout(Duration::from_millis(300), peer.try_call()).await;
+    assert!(quiet.is_err(), "nothing but announcements was asked for");
+    peer.unseen = Ok(vec![announced(4, 1)]);
+    tokio::select! {
+        told = announcement(&mut updates) => assert_eq!(told, announced(4, 1)),
+        _ = peer.try_call() => panic!("nothing but announcements is asked for"),
+    }
+}
+
+/// A message of a campaign.
+fn of_campaign(seq: u64) -> Entry {
+    Entry { campaign: Some(7), ..entry(2, seq) }
+}
+
+#[tokio::test]
+async fn what_a_campaign_sent_is_acknowledged_however_it_came_until_the_server_knows() {
+    let edge = FakeEdge::start().await;
+    let (chat, mut updates, mut peer) = sign_in(&edge, vec![unread(2, 2, 0)]).await;
+    // By a sync, all of it at once; and again after an answer that didn't come.
+    peer.sync(vec![of_campaign(1), of_campaign(2), entry(2, 3)], false).await;
+    let receipt = |seq| Received { conversation: with(2), seq: broker_schemas::Seq::new(seq).unwrap() };
+    let (call, received) = peer.expect::<Received>().await;
+    assert_eq!(received, receipt(2));
+    peer.fail(&call, &Error::unavailable("the module restarts")).await;
+    let (call, received) = peer.expect::<Received>().await;
+    assert_eq!(received, receipt(2));
+    // Pushed while that is under way.
+    peer.push(&NewEvent(of_campaign(4))).await;
+    assert_eq!(seqs(&mut updates, 4).await, [1, 2, 3, 4]);
+    peer.ok(&call, &Done {}).await;
+    let (call, received) = peer.expect::<Received>().await;
+    assert_eq!(received, receipt(4));
+    peer.fail(&call, &Error::not_found("the conversation is gone")).await;
+
+    let serve = async {
+        let (call, _) = peer.expect::<message::History>().await;
+        let messages = vec![of_campaign(5), of_campaign(6), entry(2, 7)];
+        peer.ok(&call, &message::Messages { messages, more: false }).await;
+        let (call, received) = peer.expect::<Received>().await;
+        assert_eq!(received, receipt(6));
+        peer.ok(&call, &Done {}).await;
+    };
+    let (page, ()) = tokio::join!(chat.history(with(2), None, 9), serve);
+    assert_eq!(page.unwrap().len(), 3);
+    // What people send is not acknowledged, nor is anything told twice.
+    peer.push(&NewEvent(entry(2, 5))).await;
+    assert_eq!(seqs(&mut updates, 1).await, [5]);
+    let quiet = tokio::time::timeout(Duration::from_millis(300), peer.try_call()).await;
+    assert!(quiet.is_err(), "nothing but announcements is asked for");
 }

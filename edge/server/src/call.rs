@@ -34,7 +34,9 @@ pub(crate) fn start(
     method: &str,
     body: Bytes,
 ) {
-    let begun = subject::client_call(method).and_then(|subject| connection.begin_call(id).map(|()| subject));
+    let to_subject =
+        if gateway.settings.admin { subject::client_or_admin_call } else { subject::client_call };
+    let begun = to_subject(method).and_then(|subject| connection.begin_call(id).map(|()| subject));
     match begun {
         Ok(subject) => {
             let call = Call { id, encoding, subject, body };

@@ -60,7 +60,8 @@ impl Part for Edge {
 
     async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
         settings.check()?;
-        let bus = process.bus(Holder::Edge).await?;
+        let holder = if settings.admin { Holder::AdminEdge } else { Holder::Edge };
+        let bus = process.bus(holder).await?;
         let gateway = Gateway::new(settings, bus, process.verifier()?)?;
 
         let everyone = gateway.bus.subscribe(&subject::deliver(Audience::Everyone)).await?;

@@ -32,18 +32,23 @@ impl From<SignInError> for Failure {
     }
 }
 
-/// The exit code of a failed `call` or `chat`: 1 rejected (or a fault of this program), 2 wrong usage,
+/// The exit code of a failed `call`, `chat` or `admin`: 1 rejected (or a fault of this program), 2 wrong usage,
 /// 3 not executed or the server was not reached, 4 unknown whether it happened.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<Failure>() {
-        Some(Failure::Usage(_)) => 2,
-        Some(Failure::Unreachable(_)) => 3,
-        Some(Failure::Call(error)) => match error.outcome() {
-            Outcome::Rejected => 1,
-            Outcome::NotExecuted => 3,
-            Outcome::Unknown => 4,
+    let outcome = match error.downcast_ref::<Failure>() {
+        Some(Failure::Usage(_)) => return 2,
+        Some(Failure::Unreachable(_)) => return 3,
+        Some(Failure::Call(error)) => error.outcome(),
+        // From a call on the bus.
+        None => match error.downcast_ref::<broker_schemas::Error>() {
+            Some(error) => error.outcome(),
+            None => return 1,
         },
-        None => 1,
+    };
+    match outcome {
+        Outcome::Rejected => 1,
+        Outcome::NotExecuted => 3,
+        Outcome::Unknown => 4,
     }
 }

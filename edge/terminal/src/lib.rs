@@ -1,5 +1,5 @@
-//! Natter in a terminal: `natter chat` for people, `natter chat --plain` for scripts and simple terminals, and
-//! `natter call` for one call.
+//! Natter in a terminal: `natter chat` for people, `natter chat --plain` for scripts and simple terminals, `natter call`
+//! for one call, and `natter admin` for those who run the platform.
 //!
 //! The way of a key press: `screen` or `plain` makes it an input, the model's `update` makes that a new state and
 //! some effects, `runner` carries the effects out, and what becomes of them is an input again. Only `runner` knows the
@@ -7,6 +7,7 @@
 //!
 //! Text of other people reaches a terminal only as `text::Safe`.
 
+mod admin;
 mod call;
 mod chat;
 mod exit;
@@ -18,6 +19,7 @@ mod screen;
 mod text;
 mod token;
 
+pub use admin::{AdminArgs, ConsoleGrant, admin};
 pub use call::{CallArgs, call};
 pub use chat::{ChatArgs, chat};
 pub use exit::exit_code;

@@ -2,10 +2,12 @@
 
 mod group;
 
+use std::time::Duration;
+
 use broker_schemas::{Code, Conversation, Error, Seq, Text, UserId, friend, message, user};
 use natter_client::{CallError, Chat};
 
-use crate::model::{Amend, Answer, Effect, Page, Verb};
+use crate::model::{About, Amend, Answer, Effect, Page, Verb};
 
 /// How many messages of history to ask for at once.
 const PAGE: u32 = 50;
@@ -13,6 +15,8 @@ const PAGE: u32 = 50;
 const FOUND: u32 = 20;
 /// How many conversations to list.
 const LISTED: u32 = 50;
+/// For how long to try to say that an announcement was shown; the next start says it otherwise.
+const SEEN_LIMIT: Duration = Duration::from_secs(20);
 
 /// Carries out an effect that is one question to the server, or a few.
 pub(crate) async fn ask(chat: &Chat, effect: Effect) -> Answer {
@@ -60,6 +64,17 @@ pub(crate) async fn ask(chat: &Chat, effect: Effect) -> Answer {
             let result = chat.call(&user::GetProfile { user: Some(user) }).await;
             Answer::Profile { user, result }
         }
+        Effect::Report { about, why } => {
+            let what = match &about {
+                About::User(name) => name.clone(),
+                About::Message(_, seq) => format!("#{seq}"),
+            };
+            Answer::Reported { what, result: report(chat, about, &why).await }
+        }
+        Effect::Seen(seen) => {
+            let _ = chat.mark_seen(seen, SEEN_LIMIT).await;
+            Answer::Tried
+        }
         Effect::ChangePassword { old, new } => {
             Answer::PasswordChanged(change_password(chat, &old, &new).await)
         }
@@ -101,6 +116,19 @@ async fn change(chat: &Chat, conversation: Conversation, seq: Seq, amend: &Amend
 async fn search(chat: &Chat, words: &str, skip: u32) -> Result<message::Found, CallError> {
     let text = Text::new(words).map_err(unfit)?;
     chat.call(&message::Search { text, conversation: None, limit: Some(FOUND), skip: Some(skip) }).await
+}
+
+async fn report(chat: &Chat, about: About, why: &str) -> Result<(), CallError> {
+    let reason = Text::new(why).map_err(unfit)?;
+    match about {
+        About::User(name) => {
+            let user = find(chat, &name).await?.user;
+            chat.call(&user::Report { user, reason }).await.map(drop)
+        }
+        About::Message(conversation, seq) => {
+            chat.call(&message::Report { conversation, seq, reason }).await.map(drop)
+        }
+    }
 }
 
 /// Who is called `name`.

@@ -26,6 +26,27 @@ impl TokenFile {
         Self(directory.join(format!("{}-{}", file_name(&server), file_name(name))))
     }
 
+    /// The file of one of a tool's sessions of user `name`.
+    pub(crate) fn of_tool(directory: &Path, server: &Address, name: &str, tool: &str) -> Self {
+        let Self(mut path) = Self::of(directory, server, name);
+        // In no user's name.
+        path.as_mut_os_string().push(format!("+{tool}"));
+        Self(path)
+    }
+
+    /// Keeps other processes from this session for as long as the file that comes back is open. Nothing comes back if one has it.
+    ///
+    /// # Errors
+    /// When there is no such directory and none can be made.
+    pub(crate) fn lock(&self) -> std::io::Result<Option<std::fs::File>> {
+        if let Some(directory) = self.0.parent() {
+            create_private_directory(directory)?;
+        }
+        let path = self.0.with_added_extension("lock");
+        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        Ok(file.try_lock().is_ok().then_some(file))
+    }
+
     /// The token, if there is one.
     pub(crate) fn load(&self) -> Option<String> {
         let token = std::fs::read_to_string(&self.0).ok()?;
@@ -109,6 +130,20 @@ mod tests {
         }
         file.remove();
         assert_eq!(file.load(), None);
+    }
+
+    #[test]
+    fn a_session_of_a_tool_is_one_processes_at_a_time_and_nobody_elses() {
+        let directory = tempfile::tempdir().unwrap();
+        let server: Address = "tcp://h:1".parse().unwrap();
+        let tool = |name| TokenFile::of_tool(directory.path(), &server, "al", name);
+        let held = tool("admin1").lock().unwrap();
+        assert!(held.is_some());
+        assert!(tool("admin1").lock().unwrap().is_none());
+        assert!(tool("admin2").lock().unwrap().is_some());
+        drop(held);
+        assert!(tool("admin1").lock().unwrap().is_some());
+        assert_ne!(tool("admin1").0, file(directory.path(), "tcp://h:1", "al+admin1").0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod call;
 mod connection;
 mod hear;
 mod replies;
+mod survey;
 
 use std::collections::HashMap;
 use std::sync::Arc;

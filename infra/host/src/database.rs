@@ -237,6 +237,22 @@ impl Database {
         self.read.begin_with(begin).await
     }
 
+    /// How many bytes the module's tables and indexes take.
+    ///
+    /// # Errors
+    /// When no connection is free within 2 s, or the database is away.
+    pub async fn size(&self) -> Result<u64, sqlx::Error> {
+        let sql = match self.dialect {
+            Dialect::Sqlite => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+            Dialect::Postgres => {
+                "SELECT CAST(COALESCE(SUM(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
+                 WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind = 'r'"
+            }
+        };
+        let bytes: i64 = sqlx::query_scalar(sql).fetch_one(&self.read).await?;
+        Ok(bytes.unsigned_abs())
+    }
+
     /// Closes every connection, after what runs on them.
     pub async fn close(&self) {
         self.read.close().await;
@@ -247,6 +263,25 @@ impl Database {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_holds_more_is_larger() {
+        const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "t", "CREATE TABLE t (text TEXT NOT NULL)")];
+        for test in crate::testing::databases("test", MIGRATIONS).await {
+            let before = test.database.size().await.unwrap();
+            for _ in 0..100 {
+                // Of what repeats itself, PostgreSQL would store less.
+                let text: String = (0..4_096).map(|_| format!("{:x}", getrandom::u32().unwrap())).collect();
+                sqlx::query("INSERT INTO t (text) VALUES ($1)")
+                    .bind(text)
+                    .execute(test.database.write())
+                    .await
+                    .unwrap();
+            }
+            let after = test.database.size().await.unwrap();
+            assert!(after > before + 1024 * 1024, "{}: {before}, then {after}", test.name);
+        }
+    }
 
     #[tokio::test]
     async fn after_a_full_disk_writing_goes_on_once_there_is_room() {

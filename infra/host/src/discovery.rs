@@ -20,6 +20,8 @@ pub(crate) struct Copy {
     version: &'static str,
     service: ServiceSpec,
     endpoints: Vec<(Exposure, MethodSpec, EndpointStats)>,
+    /// 0 while it is not known, and where there is none.
+    database_bytes: AtomicU64,
 }
 
 /// What happened on one endpoint since the copy started.
@@ -52,7 +54,14 @@ impl Copy {
         let endpoints =
             endpoints.map(|(exposure, spec)| (exposure, spec, EndpointStats::default())).collect();
         let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
-        Self { id, started: SystemTime::now(), version, service: *service, endpoints }
+        Self {
+            id,
+            started: SystemTime::now(),
+            version,
+            service: *service,
+            endpoints,
+            database_bytes: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -63,8 +72,12 @@ impl Copy {
         &self.endpoints[index].2
     }
 
-    /// The answer to `question`, in JSON.
-    pub(crate) fn answer(&self, question: Discovery) -> Vec<u8> {
+    pub(crate) fn set_database_bytes(&self, bytes: u64) {
+        self.database_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The answer to `question`, in JSON, while `in_flight` requests of at most `limit` are worked on.
+    pub(crate) fn answer(&self, question: Discovery, in_flight: usize, limit: usize) -> Vec<u8> {
         let mut answer = json!({
             "name": self.service.name,
             "id": self.id,
@@ -79,6 +92,13 @@ impl Copy {
                 "info"
             }
             Discovery::Stats => {
+                // Of a copy as a whole the API has nowhere else to say anything, and allows only strings here.
+                answer["metadata"]["in_flight"] = in_flight.to_string().into();
+                answer["metadata"]["limit"] = limit.to_string().into();
+                let database = self.database_bytes.load(Ordering::Relaxed);
+                if database > 0 {
+                    answer["metadata"]["database_bytes"] = database.to_string().into();
+                }
                 answer["started"] = humantime::format_rfc3339_millis(self.started).to_string().into();
                 answer["endpoints"] = self.endpoints.iter().map(|endpoint| self.counts(endpoint)).collect();
                 "stats"

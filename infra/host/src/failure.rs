@@ -15,6 +15,17 @@ pub enum Failure {
     Broken(anyhow::Error),
 }
 
+impl Failure {
+    /// The same for a program that starts, or a task of a part's own, where nobody awaits a refusal.
+    #[must_use]
+    pub fn into_anyhow(self) -> anyhow::Error {
+        match self {
+            Self::Refused(error) => error.into(),
+            Self::Broken(cause) => cause,
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Refused(error)

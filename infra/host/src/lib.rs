@@ -14,11 +14,12 @@ pub mod failpoint;
 mod failure;
 mod passport;
 mod process;
+pub mod rules;
 mod scope;
 mod serve;
 mod settings;
 mod telemetry;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "testing", test))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -29,8 +30,9 @@ pub use database::{Database, Dialect, Migration, Transaction};
 pub use failure::{Failure, Result};
 pub use passport::{Verifier, passport_keys};
 pub use process::{Part, Process, Running, block_on, main, print_config, toml_of};
+pub use rules::{Rules, RulesInForce};
 pub use scope::Scope;
-pub use serve::{Call, Handle, Handlers, Hear, Serving};
+pub use serve::{Call, Handle, Handlers, Hear, Refused, Serving};
 pub use settings::{Arguments, BusSettings, DatabaseSettings, LogFormat, Settings, TelemetrySettings};
 pub use telemetry::init as init_telemetry;
 pub use trace::Trace;

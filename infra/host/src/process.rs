@@ -1,8 +1,9 @@
 //! One process: what it starts, and how it stops.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use broker_schemas::Service;
@@ -13,9 +14,10 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::serve::Serving;
+use crate::serve::{Refused, Serving, With};
 use crate::telemetry::Health;
 use crate::{
     Arguments, Bus, BusSettings, Database, DatabaseSettings, Handlers, Migration, Settings,
@@ -67,6 +69,8 @@ pub struct Process {
     settings: Settings,
     version: &'static str,
     health: Health,
+    /// What was opened, by the module's name: whoever serves a service of that name tells how large it is.
+    databases: Mutex<HashMap<&'static str, Database>>,
 }
 
 impl Process {
@@ -79,7 +83,7 @@ impl Process {
         telemetry::init(&shown)?;
         let health = Health::install()?;
         health.clone().serve(&shown.listen).await?;
-        Ok(Self { settings, version, health })
+        Ok(Self { settings, version, health, databases: Mutex::default() })
     }
 
     /// Starts one part.
@@ -112,7 +116,10 @@ impl Process {
         module: &'static str,
         migrations: &[impl Copy + Into<Migration> + Sync],
     ) -> anyhow::Result<Database> {
-        Database::open(&self.settings.section::<DatabaseSettings>("database")?, module, migrations).await
+        let settings = self.settings.section::<DatabaseSettings>("database")?;
+        let database = Database::open(&settings, module, migrations).await?;
+        self.databases.lock().unwrap_or_else(PoisonError::into_inner).insert(module, database.clone());
+        Ok(database)
     }
 
     /// Trusts passports that the installation's user module signed.
@@ -133,7 +140,23 @@ impl Process {
         bus: Bus,
         module: Arc<M>,
     ) -> anyhow::Result<Serving<M>> {
-        Serving::start::<S>(bus, Arc::new(self.verifier()?), self.version, module).await
+        self.serve_observed::<S, M>(bus, module, None).await
+    }
+
+    /// As [`Process::serve`], and tells `observer` of each request that was refused before its handler saw it. What the
+    /// observer has no room for is lost, and logged.
+    ///
+    /// # Errors
+    /// As [`Process::serve`].
+    pub async fn serve_observed<S: Service, M: Handlers<S::Methods>>(
+        &self,
+        bus: Bus,
+        module: Arc<M>,
+        observer: Option<mpsc::Sender<Refused>>,
+    ) -> anyhow::Result<Serving<M>> {
+        let database = self.databases.lock().unwrap_or_else(PoisonError::into_inner).get(S::NAME).cloned();
+        let with = With { observer, database };
+        Serving::start::<S>(bus, Arc::new(self.verifier()?), self.version, module, with).await
     }
 
     /// The settings.

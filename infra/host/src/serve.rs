@@ -3,7 +3,9 @@
 
 mod age;
 mod answer;
+mod door;
 mod queue;
+mod refused;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,20 +23,24 @@ use broker_schemas::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use age::now as clock;
+pub use refused::Refused;
 
 use crate::discovery::Copy;
-use crate::{Bus, Result, Scope, Verifier};
+use crate::{Bus, Database, Result, Scope, Verifier};
+use refused::Unanswered;
 
 /// Requests of one service that are worked on at once; further ones are refused as `unavailable`, at once.
 const CONCURRENCY: usize = 512;
 /// The same for what only parts of the platform ask: a flood of clients doesn't keep an edge from saying that it lives.
 const CONCURRENCY_OF_PARTS: usize = 128;
+/// How often a copy measures how large its database is.
+const MEASURE_EVERY: Duration = Duration::from_secs(10);
 /// How long a stopping copy waits for the handlers that run.
 const FINISH_GRACE: Duration = Duration::from_secs(10);
 
@@ -122,7 +128,8 @@ pub struct Endpoint {
     run: Arc<Run>,
 }
 
-type Run = Box<dyn Fn(Inbound) -> BoxFuture<'static, Result<Outbound>> + Send + Sync>;
+type Run =
+    Box<dyn Fn(Inbound) -> BoxFuture<'static, std::result::Result<Outbound, Unanswered>> + Send + Sync>;
 
 struct Inbound {
     content_type: ContentType,
@@ -138,9 +145,12 @@ struct Outbound {
     headers: Vec<(&'static str, String)>,
 }
 
-async fn run<M: Handle<R>, R: Method>(module: Arc<M>, inbound: Inbound) -> Result<Outbound> {
-    let caller = R::Caller::admit(inbound.identity)?;
-    let request: R = inbound.content_type.decode(&inbound.body)?;
+async fn run<M: Handle<R>, R: Method>(
+    module: Arc<M>,
+    inbound: Inbound,
+) -> std::result::Result<Outbound, Unanswered> {
+    let caller = R::Caller::admit(inbound.identity).map_err(Unanswered::NotHandled)?;
+    let request: R = inbound.content_type.decode(&inbound.body).map_err(Unanswered::NotHandled)?;
     let call = Call {
         caller,
         scope: inbound.scope,
@@ -148,8 +158,8 @@ async fn run<M: Handle<R>, R: Method>(module: Arc<M>, inbound: Inbound) -> Resul
         client_address: inbound.client_address,
         reply_headers: Mutex::default(),
     };
-    let reply = module.handle(&call, request).await?;
-    let body = inbound.content_type.encode(&reply)?.into();
+    let reply = module.handle(&call, request).await.map_err(Unanswered::Handled)?;
+    let body = inbound.content_type.encode(&reply).map_err(|error| Unanswered::Handled(error.into()))?.into();
     Ok(Outbound { body, headers: call.reply_headers.into_inner().unwrap_or_else(PoisonError::into_inner) })
 }
 
@@ -160,6 +170,15 @@ pub struct Serving<M> {
     server: Arc<Server>,
 }
 
+/// What a service may have besides its handlers.
+#[derive(Debug, Default)]
+pub(crate) struct With {
+    /// Who wants to know of requests that didn't reach their handler. What it has no room for is lost, and counted.
+    pub(crate) observer: Option<mpsc::Sender<Refused>>,
+    /// The service's tables, whose size it tells.
+    pub(crate) database: Option<Database>,
+}
+
 #[derive(Debug)]
 struct Server {
     bus: Bus,
@@ -168,6 +187,8 @@ struct Server {
     copy: Copy,
     room: Arc<Semaphore>,
     room_of_parts: Arc<Semaphore>,
+    /// Who wants to know of requests that didn't reach their handler.
+    observer: Option<mpsc::Sender<Refused>>,
     ages: age::Ages,
     tasks: TaskTracker,
     leave: CancellationToken,
@@ -179,6 +200,7 @@ impl<M: Send + Sync + 'static> Serving<M> {
         verifier: Arc<Verifier>,
         version: &'static str,
         module: Arc<M>,
+        with: With,
     ) -> anyhow::Result<Self>
     where
         M: Handlers<S::Methods>,
@@ -194,12 +216,19 @@ impl<M: Send + Sync + 'static> Serving<M> {
             copy,
             room: Arc::new(Semaphore::new(CONCURRENCY)),
             room_of_parts: Arc::new(Semaphore::new(CONCURRENCY_OF_PARTS)),
+            observer: with.observer,
             ages: age::Ages::new(),
             tasks: TaskTracker::new(),
             leave: CancellationToken::new(),
         });
         for (index, endpoint) in endpoints.into_iter().enumerate() {
+            if let Some(closed) = endpoint.closed_to_clients() {
+                server.clone().listen(index, closed).await?;
+            }
             server.clone().listen(index, endpoint).await?;
+        }
+        if let Some(database) = with.database {
+            server.tasks.spawn(server.clone().measure(database));
         }
         server.clone().answer_discovery().await?;
         server.bus.fence().await?;
@@ -253,7 +282,7 @@ impl<M: Send + Sync + 'static> Serving<M> {
 
     #[cfg(test)]
     pub(crate) fn discovery(&self, question: subject::Discovery) -> Vec<u8> {
-        self.server.copy.answer(question)
+        self.server.answer(question)
     }
 
     /// Stops without losing a call: leaves the queue groups, answers what was routed here before, lets the handlers
@@ -272,6 +301,24 @@ impl<M: Send + Sync + 'static> Serving<M> {
 }
 
 impl Server {
+    fn answer(&self, question: subject::Discovery) -> Vec<u8> {
+        self.copy.answer(question, CONCURRENCY - self.room.available_permits(), CONCURRENCY)
+    }
+
+    /// Keeps what the copy tells of its database's size true.
+    async fn measure(self: Arc<Self>, database: Database) {
+        let measure = async {
+            loop {
+                match database.size().await {
+                    Ok(bytes) => self.copy.set_database_bytes(bytes),
+                    Err(error) => tracing::debug!(%error, "size of the database not known"),
+                }
+                tokio::time::sleep(MEASURE_EVERY).await;
+            }
+        };
+        self.leave.run_until_cancelled(measure).await;
+    }
+
     async fn answer_discovery(self: Arc<Self>) -> anyhow::Result<()> {
         for question in subject::Discovery::ALL {
             for subject in subject::discovery(question, self.service.name, self.copy.id()) {
@@ -285,7 +332,7 @@ impl Server {
                         };
                         let Some(Message { reply, .. }) = message else { return };
                         if let Some(reply) = reply {
-                            let body = server.copy.answer(question).into();
+                            let body = server.answer(question).into();
                             let _ = server.bus.reply(&reply, HeaderMap::new(), body).await;
                         }
                     }

@@ -19,7 +19,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The sections that a configuration may have, whichever process reads it.
-const SECTIONS: &[&str] = &["bus", "telemetry", "database", "user", "friend", "group", "message", "edge"];
+const SECTIONS: &[&str] =
+    &["bus", "telemetry", "database", "user", "friend", "group", "message", "admin", "edge"];
 const DEFAULT_FILE: &str = "natter.toml";
 
 /// The flags that every process understands.

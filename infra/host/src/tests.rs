@@ -2,6 +2,7 @@
 
 #![allow(clippy::large_futures, reason = "a test's stack has room")]
 
+mod doors;
 mod reconnect;
 
 use std::path::PathBuf;
@@ -12,13 +13,14 @@ use std::time::Duration;
 use broker_schemas::permission::Holder;
 use broker_schemas::subject::{self, Audience, Discovery};
 use broker_schemas::{
-    Code, ContentType, Done, Error, Exposure, Method, Outcome, Part, Service, SignedIn, UserId, friend, user,
+    Code, ContentType, Done, Error, Exposure, Method, Outcome, Part, Role, Service, SignedIn, UserId, friend,
+    user,
 };
 use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::serve::Serving;
+use crate::serve::{Serving, With};
 use crate::{Bus, BusSettings, Call, Forward, Handle, Result, Scope, Verifier};
 
 /// A NATS server with credentials for every part.
@@ -57,7 +59,28 @@ impl Rig {
         let bus = Bus::connect(settings, Holder::Service("friend")).await.unwrap();
         let verifier = Verifier::from_file(&self.settings.directory.join("passport.pub")).unwrap();
         let module = Arc::new(Demonstration { handled: AtomicU64::new(0) });
-        Serving::start::<friend::Friend>(bus, Arc::new(verifier), "1.2.3", module).await.unwrap()
+        let with = With::default();
+        Serving::start::<friend::Friend>(bus, Arc::new(verifier), "1.2.3", module, with).await.unwrap()
+    }
+
+    /// User 7's passport.
+    fn passport(&self, roles: &[Role]) -> Arc<str> {
+        self.passport_signed_by(None, roles)
+    }
+
+    fn passport_signed_by(&self, seed: Option<[u8; 32]>, roles: &[Role]) -> Arc<str> {
+        let key = natter_nats::PassportKey::load(&self.settings.directory.join("passport.key")).unwrap();
+        let identity = broker_schemas::Identity {
+            user: user(7),
+            session: broker_schemas::SessionId::new(1).unwrap(),
+            roles: broker_schemas::List::new(roles.to_vec()).unwrap(),
+        };
+        let expires_at = broker_schemas::Timestamp::now().after(Duration::from_secs(60));
+        let passport = broker_schemas::caller::Passport { key: key.id, identity, expires_at };
+        let mut bytes = postcard::to_stdvec(&passport).unwrap();
+        let pair = ring::signature::Ed25519KeyPair::from_seed_unchecked(&seed.unwrap_or(key.seed)).unwrap();
+        bytes.extend_from_slice(pair.sign(&bytes).as_ref());
+        Verifier::header(&bytes)
     }
 
     fn signal(&self, name: &str) {
@@ -412,25 +435,12 @@ async fn a_client_is_who_the_passport_proves_and_nobody_else() {
             Forward { subject: &subject, scope: &scope, content_type, headers: &[], repeatable: false };
         edge.forward(forward, body.into()).await.unwrap_err()
     };
-    let key = natter_nats::PassportKey::load(&rig.settings.directory.join("passport.key")).unwrap();
-    let sign = |seed: [u8; 32]| {
-        let identity = broker_schemas::Identity {
-            user: user(7),
-            session: broker_schemas::SessionId::new(1).unwrap(),
-            roles: broker_schemas::List::new(vec![]).unwrap(),
-        };
-        let expires_at = broker_schemas::Timestamp::now().after(Duration::from_secs(60));
-        let passport = broker_schemas::caller::Passport { key: key.id, identity, expires_at };
-        let mut bytes = postcard::to_stdvec(&passport).unwrap();
-        let signature = ring::signature::Ed25519KeyPair::from_seed_unchecked(&seed).unwrap().sign(&bytes);
-        bytes.extend_from_slice(signature.as_ref());
-        Verifier::header(&bytes)
-    };
     let json = ContentType::Json;
     assert_eq!(call(None, json, b"{}").await.code, Code::Unauthenticated);
     assert_eq!(call(Some("nonsense"), json, b"{}").await.code, Code::Unauthenticated);
-    assert_eq!(call(Some(&sign([9; 32])), json, b"{}").await.code, Code::Unauthenticated);
-    let good = sign(key.seed);
+    let forged = rig.passport_signed_by(Some([9; 32]), &[]);
+    assert_eq!(call(Some(&forged), json, b"{}").await.code, Code::Unauthenticated);
+    let good = rig.passport(&[]);
     assert_eq!(call(Some(&good), json, b"{}").await.message, "you are 7");
     assert_eq!(call(Some(&good), ContentType::Postcard, b"").await.message, "you are 7");
     assert_eq!(call(Some(&good), ContentType::Postcard, b"x").await.code, Code::Invalid);

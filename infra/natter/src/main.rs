@@ -1,6 +1,7 @@
-//! One program for all of Natter: `serve` runs any set of parts, `chat` and `call` are clients, `decode` is for people
-//! who look at the bus.
+//! One program for all of Natter: `serve` runs any set of parts, `chat`, `call` and `admin` are clients, `decode` is for
+//! people who look at the bus.
 
+mod console;
 mod decode;
 mod serve;
 
@@ -23,6 +24,8 @@ enum Command {
     Chat(natter_terminal::ChatArgs),
     /// Call one method through an edge, from the shell
     Call(natter_terminal::CallArgs),
+    /// Run the platform: roles, broadcasts, announcements, campaigns, moderation, statistics, the audit log
+    Admin(natter_terminal::AdminArgs),
     /// Show a message of the bus as JSON: for `nats sub --translate 'natter decode {{Subject}}'`
     Decode(decode::DecodeArguments),
 }
@@ -34,6 +37,10 @@ fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Chat(arguments) => natter_terminal::chat(arguments).await,
             Command::Call(arguments) => natter_terminal::call(arguments).await,
+            Command::Admin(arguments) => match arguments.console() {
+                Some(grant) => console::grant(&grant).await,
+                None => natter_terminal::admin(arguments).await,
+            },
             Command::Decode(arguments) => decode::run(&arguments),
         }
     };

@@ -10,11 +10,12 @@ use natter_host::{
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Modules before the edge: whoever can connect finds everything there. They stop the other way round.
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 6] = [
     natter_message::Message::NAME,
     natter_friend::Friend::NAME,
     natter_group::Group::NAME,
     natter_user::User::NAME,
+    natter_admin::Admin::NAME,
     natter_edge::Edge::NAME,
 ];
 
@@ -23,7 +24,7 @@ const PARTS: [&str; 5] = [
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     common: natter_host::Arguments,
-    /// Run only these parts: user, friend, group, message, edge
+    /// Run only these parts: user, friend, group, message, admin, edge
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = PARTS)]
     only: Vec<String>,
     /// Keep everything in this directory
@@ -45,6 +46,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         .with_default("bus.directory", arguments.data.join("bus"))
         .with_default("bus.url", "")
         .with_default("database.url", format!("sqlite:{}", arguments.data.display()))
+        // One process for all of it has one door. Who runs an edge by itself says which kind of door it is.
+        .with_default("edge.admin", arguments.only.is_empty())
         .with_default("telemetry.listen", if arguments.only.is_empty() { "127.0.0.1:7669" } else { "" });
     if arguments.common.print_config {
         return show(&settings);
@@ -79,6 +82,7 @@ async fn start(process: &Process, part: &str) -> anyhow::Result<Running> {
         natter_friend::Friend::NAME => process.run::<natter_friend::Friend>().await,
         natter_group::Group::NAME => process.run::<natter_group::Group>().await,
         natter_user::User::NAME => process.run::<natter_user::User>().await,
+        natter_admin::Admin::NAME => process.run::<natter_admin::Admin>().await,
         natter_edge::Edge::NAME => process.run::<natter_edge::Edge>().await,
         other => bail!("there is no part {other}"),
     }
@@ -116,6 +120,7 @@ fn show(settings: &Settings) -> anyhow::Result<()> {
         ("friend", toml_of::<natter_friend::Settings>(settings, "friend")?),
         ("group", toml_of::<natter_group::Settings>(settings, "group")?),
         ("message", toml_of::<natter_message::Settings>(settings, "message")?),
+        ("admin", toml_of::<natter_admin::Settings>(settings, "admin")?),
         ("edge", toml_of::<natter_edge::Settings>(settings, "edge")?),
     ])
 }

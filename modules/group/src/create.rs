@@ -13,6 +13,7 @@ impl Handle<Create> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Create) -> Result<Created> {
         let owner = call.caller.user();
         let name = group::name(&request.name)?;
+        self.rules.current().check_name("name", &name)?;
         let members = request.members.map(List::into_inner).unwrap_or_default();
         check_members(owner, &members, &self.limits)?;
         self.check_friends(&call.scope, "members", owner, &members).await?;

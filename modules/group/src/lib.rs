@@ -16,6 +16,7 @@ mod configure;
 mod create;
 mod decline;
 mod dissolve;
+mod dissolve_by_staff;
 mod forget_user;
 mod friends;
 mod group;
@@ -24,6 +25,7 @@ mod join;
 mod kick;
 mod leave;
 mod list;
+mod member_ids;
 mod members;
 mod mute;
 mod outbox;
@@ -33,6 +35,7 @@ mod push;
 mod rename;
 mod requests;
 mod set_role;
+mod set_rules;
 mod settings;
 mod store;
 mod transfer;
@@ -43,7 +46,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service};
-use natter_host::{Bus, Part, Process, Running};
+use natter_host::{Bus, Part, Process, RulesInForce, Running};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,6 +69,8 @@ struct Module {
     store: Store,
     limits: Settings,
     turns: Turns,
+    /// What names and announcements must not contain.
+    rules: RulesInForce,
 }
 
 impl Part for Group {
@@ -74,13 +79,18 @@ impl Part for Group {
 
     async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
         settings.check()?;
-        let store = Store::new(process.database(Self::NAME, MIGRATIONS).await?);
+        let database = process.database(Self::NAME, MIGRATIONS).await?;
+        let rules = RulesInForce::open(database.clone()).await?;
+        let store = Store::new(database);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let turns = Turns::default();
-        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, turns });
+        let module =
+            Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, turns, rules });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();
+        let follower = module.clone();
+        worker.spawn(stop.clone().run_until_cancelled_owned(async move { follower.rules.follow().await }));
         worker.spawn(stop.clone().run_until_cancelled_owned(module.empty_outbox()));
         worker.close();
         Ok(Running::new(Self::NAME, async move {

@@ -10,6 +10,7 @@ use crate::{Module, Settings, group};
 
 impl Handle<Rename> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Rename) -> Result<Done> {
+        self.rules.current().check_name("name", &request.name)?;
         let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
         self.finish(&call.scope, &outcome).await
     }

@@ -13,6 +13,7 @@ pub(crate) mod tests;
 
 use broker_schemas::rights::Role;
 use broker_schemas::{GroupId, Timestamp, UserId};
+use natter_host::rules::RULES_TABLE;
 use natter_host::{Database, Result};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
@@ -25,7 +26,7 @@ use crate::group::{Being, Group, Membership};
 
 /// What [`Database::open`] applies.
 pub(crate) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "groups", include_str!("../migrations/0001_groups.sql"))];
+    &[(1, "groups", include_str!("../migrations/0001_groups.sql")), (2, "rules", RULES_TABLE)];
 
 /// The most entries of one kind in one answer, so that it fits into a message of the bus.
 pub(crate) const LISTED: u32 = 1_000;
@@ -135,6 +136,17 @@ impl Store {
             Ok((user.try_into()?, columns::membership(&role, muted_until, since)?))
         };
         rows.into_iter().map(member).collect()
+    }
+
+    /// How many members there are after `after`.
+    pub(crate) async fn count_members(&self, group: GroupId, after: Option<UserId>) -> Result<u64> {
+        const SQL: &str = "SELECT COUNT(*) FROM member WHERE group_id = $1 AND user_id > $2";
+        let count: i64 = query_scalar(SQL)
+            .bind(i64::from(group))
+            .bind(after.map_or(0, i64::from))
+            .fetch_one(self.database.read())
+            .await?;
+        Ok(columns::count(count)?.into())
     }
 
     /// The owner and the administrators.

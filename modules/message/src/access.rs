@@ -12,6 +12,8 @@ pub(crate) struct Place {
     pub(crate) last_seq: u64,
     /// Whether the two are friends; whether the group hasn't been dissolved.
     pub(crate) is_open: bool,
+    /// Whether one of the two is the platform's own account, which alone writes here.
+    pub(crate) is_one_way: bool,
     /// Of the gate; of the group.
     pub(crate) version: u64,
     /// Until when plain members can't write.
@@ -58,6 +60,7 @@ impl Seat {
         if !place.is_open {
             return Err(Error::forbidden(match conversation.group_id() {
                 Some(_) => "the group was dissolved",
+                None if place.is_one_way => "the platform wrote this to you; nobody would read an answer",
                 None => "you can write to friends only",
             }));
         }
@@ -88,6 +91,11 @@ impl Seat {
             revision: self.place.revision,
         }
     }
+}
+
+/// The refusal of somebody who can't write anywhere.
+pub(crate) fn silenced(until: Timestamp) -> Error {
+    Error::forbidden(format!("you can't write until {}: a moderator has muted you", moment(until)))
 }
 
 /// Not there, or not the caller's: the caller learns no difference.
@@ -124,6 +132,7 @@ mod tests {
             place: Place {
                 last_seq: 5,
                 is_open: true,
+                is_one_way: false,
                 version: 3,
                 muted_until: all_muted_until,
                 revision: 0,
@@ -170,6 +179,8 @@ mod tests {
         assert!(seat.check_may_write(NOW).unwrap_err().message.contains("dissolved"));
         seat.conversation = "u1-u2".parse().unwrap();
         assert!(seat.check_may_write(NOW).unwrap_err().message.contains("friends"));
+        seat.place.is_one_way = true;
+        assert!(seat.check_may_write(NOW).unwrap_err().message.contains("nobody would read"));
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub(crate) async fn apply(store: &Store, request: &ChangeGroup) -> Result<Option
         recalled_by: None,
         reactions: Vec::new(),
         revision: 0,
+        campaign: None,
     };
     Store::set_version(&mut transaction, conversation, version, seq, now).await?;
     Store::insert_notice(&mut transaction, &notice, version).await?;

@@ -1,5 +1,7 @@
 //! Stores a batch of sends in one transaction, then acks and pushes each.
 
+use std::collections::HashMap;
+
 use broker_schemas::Timestamp;
 use broker_schemas::message::{Entry, NewEvent};
 use natter_host::{Bus, Result, failpoint};
@@ -8,7 +10,7 @@ use crate::batch::Work;
 use crate::plan::{Draft, Outcome, Plan};
 use crate::push::{self, AsOf};
 use crate::retry::{refusal, retrying};
-use crate::store::Store;
+use crate::store::{Places, Store};
 
 pub(crate) struct Committer {
     store: Store,
@@ -60,14 +62,18 @@ pub(crate) async fn commit(store: &Store, drafts: &[Draft]) -> Result<Committed>
     }
     let conversations = plan.conversations();
     if !conversations.is_empty() {
-        let places = store.lock(&mut transaction, &conversations).await?;
+        let Places { places, last_silence } = store.lock_to_write(&mut transaction, &conversations).await?;
         let senders = plan.senders();
         let members = match senders.is_empty() {
             true => [].into(),
             false => Store::members(&mut transaction, &senders).await?,
         };
         let now = Timestamp::now();
-        let placed = plan.place(&places, &members, now)?;
+        let silences = match last_silence > now {
+            true => Store::silences(&mut transaction, &plan.writers(), now).await?,
+            false => HashMap::new(),
+        };
+        let placed = plan.place(&places, &members, &silences, now)?;
         if !placed.entries.is_empty() {
             Store::advance(&mut transaction, &placed.last, now).await?;
             Store::insert(&mut transaction, &placed.entries).await?;

@@ -20,8 +20,13 @@ impl Handle<Edit> for Module {
         check_text(&request.text)?;
         let user = call.caller.user();
         self.limits.check_change(user)?;
+        let rules = self.rules.current();
+        let watched = rules.check_text("text", &request.text)?;
         let within = self.settings.edit_within();
         let applied = retrying(|| apply(&self.store, user, &request, within, Timestamp::now())).await?;
+        if let Some(words) = watched {
+            self.watch.report(request.conversation, request.seq, user, &request.text, words);
+        }
         Ok(self.finish(request.conversation, applied).await)
     }
 }
@@ -37,11 +42,12 @@ pub(crate) async fn apply(
     let mut transaction = store.begin().await?;
     let target = store.target(&mut transaction, user, conversation, seq).await?;
     check(&target, user, within, now, text)?;
+    Store::check_not_silenced(&mut *transaction, user, now).await?;
     if target.entry.text == **text {
         return Ok(Applied::Already(target.entry.revision));
     }
     store.rewrite(&mut transaction, &target.entry, text, now).await?;
-    Store::revise(&mut transaction, &target).await?;
+    Store::revise(&mut transaction, &target.entry, target.next_revision()).await?;
     let as_of = Store::as_of(&mut transaction, conversation, seq).await?;
     transaction.commit().await?;
     let revision = target.next_revision();

@@ -10,6 +10,8 @@
 //! - `edit`, `recall` and `react` change a stored message, which `change` then tells. `history`, `sync` and `search` read,
 //!   within the bounds of `page`; `words` makes what `search` finds.
 //! - `groups_of` and `present` are what edges ask.
+//! - `post` sends campaigns, apart from what people send; `received` and `receipts` note who has them, `reach` counts. `report`
+//!   and `watch` hand to the administration what users and rules report.
 //!
 //! Nothing here knows about sockets, sessions, or why somebody is in a group.
 
@@ -29,16 +31,24 @@ mod limits;
 mod older;
 mod page;
 mod plan;
+mod post;
 mod present;
 mod push;
+mod reach;
 mod react;
 mod read;
 mod readers;
 mod recall;
+mod receipts;
+mod received;
+mod remove;
+mod report;
 mod retry;
 mod search;
 mod send;
 mod set_gate;
+mod set_rules;
+mod set_silence;
 mod settings;
 mod store;
 mod sync;
@@ -46,13 +56,16 @@ mod sync;
 mod testing;
 mod typing;
 mod unread;
+mod watch;
 mod words;
 
 use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
-use broker_schemas::{Service, message};
-use natter_host::{Bus, Failure, Part, Process, Running};
+use broker_schemas::{Error, Service, message};
+use natter_host::{Bus, Failure, Part, Process, RulesInForce, Running};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use settings::Settings;
 
@@ -69,6 +82,11 @@ struct Module {
     store: Store,
     sends: Batcher<plan::Draft, plan::Outcome>,
     reads: Batcher<cursors::Cursor, cursors::Outcome>,
+    receipts: Batcher<receipts::Receipt, Result<(), Error>>,
+    posts: post::Posts,
+    /// What texts must not contain.
+    rules: RulesInForce,
+    watch: watch::Watch,
     limits: limits::Limits,
     settings: Settings,
 }
@@ -80,19 +98,39 @@ impl Part for Message {
     async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
         settings.check()?;
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
-        let store = Store::new(process.database(Self::NAME, store::MIGRATIONS).await?);
+        let database = process.database(Self::NAME, store::MIGRATIONS).await?;
+        let rules = RulesInForce::open(database.clone()).await?;
+        let store = Store::new(database);
         older::index(&store).await.map_err(|failure| match failure {
             Failure::Refused(error) => error.into(),
             Failure::Broken(cause) => cause,
         })?;
         let sends = Batcher::start(settings.batch, commit::Committer::new(store.clone(), bus.clone()));
         let reads = Batcher::start(settings.batch, cursors::Writer::new(store.clone()));
-        let limits = limits::Limits::new(&settings);
-        let module =
-            Arc::new(Module { bus: bus.clone(), store: store.clone(), sends, reads, limits, settings });
+        let receipts = Batcher::start(settings.batch, receipts::Writer::new(store.clone()));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (watch, handing_over) = watch::Watch::new(bus.clone(), stop.clone());
+        tasks.spawn(handing_over);
+        let module = Arc::new(Module {
+            bus: bus.clone(),
+            store: store.clone(),
+            sends,
+            reads,
+            receipts,
+            posts: post::Posts::new(),
+            rules,
+            watch,
+            limits: limits::Limits::new(&settings),
+            settings,
+        });
+        let follower = module.clone();
+        tasks.spawn(stop.clone().run_until_cancelled_owned(async move { follower.rules.follow().await }));
+        tasks.close();
         let serving = process.serve::<message::Message, _>(bus, module).await?;
         Ok(Running::new(Self::NAME, async move {
             serving.drain().await;
+            stop.cancel();
+            tasks.wait().await;
             store.close().await;
         }))
     }

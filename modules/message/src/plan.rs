@@ -7,7 +7,7 @@ use broker_schemas::{Conversation, Error, Seq, Timestamp, UserId};
 use natter_host::Failure;
 use uuid::Uuid;
 
-use crate::access::{Member, Place, Seat};
+use crate::access::{Member, Place, Seat, silenced};
 
 /// A message that isn't stored yet.
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ impl Draft {
             recalled_by: None,
             reactions: Vec::new(),
             revision: 0,
+            campaign: None,
         }
     }
 }
@@ -136,6 +137,11 @@ impl<'a> Plan<'a> {
         self.undecided().into_iter().map(|index| self.drafts[index].conversation).collect()
     }
 
+    /// Who wants to write.
+    pub(crate) fn writers(&self) -> BTreeSet<UserId> {
+        self.undecided().into_iter().map(|index| self.drafts[index].from).collect()
+    }
+
     /// Who wants to write in a group.
     pub(crate) fn senders(&self) -> BTreeSet<(UserId, Conversation)> {
         let key = |index: usize| (self.drafts[index].from, self.drafts[index].conversation);
@@ -151,6 +157,7 @@ impl<'a> Plan<'a> {
         &mut self,
         places: &HashMap<Conversation, Place>,
         members: &HashMap<(UserId, Conversation), Member>,
+        silences: &HashMap<UserId, Timestamp>,
         now: Timestamp,
     ) -> Result<Placed, Failure> {
         let mut placed = Placed { entries: Vec::new(), last: BTreeMap::new() };
@@ -175,7 +182,8 @@ impl<'a> Plan<'a> {
             if let Some(last) = placed.last.get(&conversation) {
                 seat.place.last_seq = *last;
             }
-            if let Err(error) = check(&seat, draft, now) {
+            let silenced = silences.get(&draft.from).map(|until| silenced(*until));
+            if let Err(error) = silenced.map_or_else(|| check(&seat, draft, now), Err) {
                 self.decided[index] = Some(Outcome::Refused(error));
                 continue;
             }
@@ -224,14 +232,22 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000);
 
     fn place(last_seq: u64) -> Place {
-        Place { last_seq, is_open: true, version: 1, muted_until: Timestamp(0), revision: 0 }
+        Place {
+            last_seq,
+            is_open: true,
+            is_one_way: false,
+            version: 1,
+            muted_until: Timestamp(0),
+            revision: 0,
+        }
     }
 
     fn outcomes(drafts: &[Draft], stored: &[Entry], places: &[(Conversation, Place)]) -> Vec<String> {
         let stored =
             stored.iter().map(|entry| ((entry.from, entry.client_id.unwrap()), entry.clone())).collect();
         let mut plan = Plan::new(drafts, &stored);
-        plan.place(&places.iter().copied().collect(), &HashMap::new(), NOW).unwrap();
+        let nobody = HashMap::new();
+        plan.place(&places.iter().copied().collect(), &HashMap::new(), &nobody, NOW).unwrap();
         let shown = |outcome| match outcome {
             Outcome::Sent(sent) => format!("{}", sent.seq),
             Outcome::UnknownGate => "unknown".to_owned(),
@@ -299,8 +315,9 @@ mod tests {
         let drafts = [draft(group, 1, "a"), draft(group, 2, "b")];
         let mut plan = Plan::new(&drafts, &HashMap::new());
         let member = Member { first_seq: 4, ..Member::OF_TWO };
-        let placed =
-            plan.place(&[(group, place(5))].into(), &[((user(1), group), member)].into(), NOW).unwrap();
+        let placed = plan
+            .place(&[(group, place(5))].into(), &[((user(1), group), member)].into(), &[].into(), NOW)
+            .unwrap();
         assert_eq!(placed.last, BTreeMap::from([(group, 6)]));
         let [Outcome::Sent(_), Outcome::Refused(error)] = &plan.outcomes()[..] else { panic!() };
         assert_eq!(error.code, Code::NotFound);

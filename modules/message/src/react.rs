@@ -42,6 +42,7 @@ pub(crate) async fn apply(
     let mut transaction = store.begin().await?;
     let target = store.target(&mut transaction, user, conversation, seq).await?;
     target.seat.check_may_write(now)?;
+    Store::check_not_silenced(&mut *transaction, user, now).await?;
     if target.entry.recalled_by.is_some() && !removed {
         return Err(Error::conflict("seq: the message was recalled").into());
     }
@@ -57,7 +58,7 @@ pub(crate) async fn apply(
         let revision = target.next_revision();
         Store::add_reaction(&mut transaction, conversation, seq, user, reaction, revision).await?;
     }
-    Store::revise(&mut transaction, &target).await?;
+    Store::revise(&mut transaction, &target.entry, target.next_revision()).await?;
     let as_of = Store::as_of(&mut transaction, conversation, seq).await?;
     transaction.commit().await?;
     let revision = target.next_revision();

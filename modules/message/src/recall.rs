@@ -38,7 +38,7 @@ pub(crate) async fn apply(
         return Ok(Applied::Already(target.entry.revision));
     }
     store.erase(&mut transaction, &target.entry, user).await?;
-    Store::revise(&mut transaction, &target).await?;
+    Store::revise(&mut transaction, &target.entry, target.next_revision()).await?;
     let as_of = Store::as_of(&mut transaction, conversation, seq).await?;
     transaction.commit().await?;
     let revision = target.next_revision();

@@ -20,6 +20,9 @@ impl Handle<Send> for Module {
         };
         let client_id = request.client_id;
         let content = content(request)?;
+        let rules = self.rules.current();
+        // What is to be reported once it is stored, and for the rule of which words.
+        let watched = rules.check_text("text", &content.text)?.map(|words| (content.text.clone(), words));
         self.limits.check_send(from, client_id)?;
         let draft = Draft { conversation, from, client_id, content };
         let mut outcome = self.sends.submit(draft.clone()).await?;
@@ -27,7 +30,12 @@ impl Handle<Send> for Module {
             outcome = self.sends.submit(draft).await?;
         }
         match outcome {
-            Outcome::Sent(sent) => Ok(sent),
+            Outcome::Sent(sent) => {
+                if let Some((text, words)) = watched {
+                    self.watch.report(conversation, sent.seq, from, &text, words);
+                }
+                Ok(sent)
+            }
             Outcome::UnknownGate => Err(Error::forbidden("you can write to friends only").into()),
             Outcome::Refused(error) | Outcome::Failed(error) => Err(error.into()),
         }

@@ -5,6 +5,7 @@
 //! transaction. Read cursors alone ([`cursors`]) don't take that lock; a circle through them is broken by the database, and
 //! [`crate::retry`] tries again.
 
+mod campaigns;
 mod cursors;
 mod gates;
 mod groups;
@@ -16,11 +17,15 @@ mod reactions;
 mod rewrite;
 mod rows;
 mod search;
+mod silences;
 
+use natter_host::rules::RULES_TABLE;
 use natter_host::{Database, Dialect, Failure, Migration, Transaction};
+use sqlx::AnyPool;
 
 pub(crate) use list::Listed;
 pub(crate) use messages::{Changes, Range};
+pub(crate) use places::Places;
 pub(crate) use rewrite::Target;
 pub(crate) use search::Hits;
 
@@ -33,6 +38,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/0003_search.sqlite.sql"),
         postgres: include_str!("../migrations/0003_search.postgres.sql"),
     },
+    both(4, "administration", include_str!("../migrations/0004_administration.sql")),
+    both(5, "rules", RULES_TABLE),
 ];
 
 const fn both(version: i64, name: &'static str, sql: &'static str) -> Migration {
@@ -64,6 +71,11 @@ impl Store {
     /// answers.
     pub(crate) async fn snapshot(&self) -> Result<Transaction> {
         Ok(self.database.snapshot().await?)
+    }
+
+    /// Where one statement reads.
+    pub(crate) const fn reader(&self) -> &AnyPool {
+        self.database.read()
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {

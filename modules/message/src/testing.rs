@@ -47,6 +47,7 @@ pub(crate) fn message(conversation: Conversation, at: u64, text: &str) -> Entry 
         recalled_by: None,
         reactions: Vec::new(),
         revision: 0,
+        campaign: None,
     }
 }
 

@@ -7,15 +7,20 @@
 //! | `name`, `password`, `token`, `passport` | what each of them is, and its rules |
 //! | `guessing` | limits on guessing passwords and on making accounts |
 //! | `welcome` | what `login` and `resume` answer |
+//! | `ban` | what a ban is, and what a banned user is told |
 //! | `presence` | who is online: edges that fall silent, and telling others |
 //! | `departure` | telling the other services that an account was deleted |
 //! | `store` | the tables, and every statement on them |
 //! | `settings` | section `[user]` of the configuration |
 
+mod ban;
+mod census;
 mod change_password;
 mod delete_account;
 mod departure;
+mod end_sessions;
 mod find;
+mod find_users;
 mod guessing;
 mod login;
 mod logout;
@@ -27,11 +32,17 @@ mod presence;
 mod profile;
 mod register;
 mod renew;
+mod report;
 mod report_sessions;
 mod resume;
+mod set_ban;
 mod set_display_name;
+mod set_role;
+mod set_rules;
 mod settings;
+mod staff;
 mod store;
+mod system_account;
 mod token;
 mod welcome;
 
@@ -39,7 +50,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, UserId, user};
-use natter_host::{Bus, BusSettings, Part, Process, Result, Running, Verifier};
+use natter_host::{Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Verifier};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,6 +73,8 @@ struct Module {
     passwords: Passwords,
     guessing: Guessing,
     signer: Signer,
+    /// What names must not contain.
+    rules: RulesInForce,
     verifier: Verifier,
     settings: Settings,
 }
@@ -76,9 +89,11 @@ impl Part for User {
         let verifier = process.verifier()?;
         let key = bus_settings.directory.join("passport.key");
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
+        let database = process.database(Self::NAME, store::MIGRATIONS).await?;
         let module = Arc::new(Module {
             bus: bus.clone(),
-            store: Store::new(process.database(Self::NAME, store::MIGRATIONS).await?),
+            rules: RulesInForce::open(database.clone()).await?,
+            store: Store::new(database),
             passwords: Passwords::new(&settings)?,
             guessing: Guessing::new(&settings),
             signer: Signer::load(&key, settings.passport_lifetime(), &verifier)?,
@@ -90,6 +105,8 @@ impl Part for User {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(presence::watch_edges(module.clone(), stop.clone()));
         tasks.spawn(departure::tell_of_departures(module.clone(), stop.clone()));
+        let follower = module.clone();
+        tasks.spawn(stop.clone().run_until_cancelled_owned(async move { follower.rules.follow().await }));
         tasks.close();
 
         Ok(Running::new(Self::NAME, async move {

@@ -2,6 +2,9 @@
 
 use broker_schemas::Error;
 
+/// The name of the platform's own account, which nobody can register.
+pub(crate) const RESERVED: &str = "natter";
+
 /// The form in which a name is unique: whatever the case of its letters.
 pub(crate) fn key(name: &str) -> String {
     name.to_ascii_lowercase()
@@ -12,10 +15,14 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
     let good_length = (2..=32).contains(&name.len());
     let good_start = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if good_length && good_start && name.chars().all(good) {
-        return Ok(());
+    if !(good_length && good_start && name.chars().all(good)) {
+        let message = "name: expected 2 to 32 of A-Z a-z 0-9 _ . - beginning with a letter or digit";
+        return Err(Error::invalid(message));
     }
-    Err(Error::invalid("name: expected 2 to 32 of A-Z a-z 0-9 _ . - beginning with a letter or digit"))
+    if key(name) == RESERVED {
+        return Err(Error::conflict("name: this one is the platform's own"));
+    }
+    Ok(())
 }
 
 /// The display name that `text` gives, without the space around it.
@@ -61,6 +68,14 @@ mod tests {
             let error = check(bad).unwrap_err();
             assert!(error.message.starts_with("name: expected 2 to 32"), "{bad}");
         }
+    }
+
+    #[test]
+    fn nobody_registers_as_the_platform() {
+        for name in ["natter", "Natter", "NATTER"] {
+            assert_eq!(check(name).unwrap_err().code, broker_schemas::Code::Conflict);
+        }
+        assert!(check("natter1").is_ok());
     }
 
     #[test]

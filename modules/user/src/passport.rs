@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use broker_schemas::caller::Passport;
+use broker_schemas::caller::{Passport, Role};
 use broker_schemas::delivery::Attachment;
 use broker_schemas::{Identity, List, SessionId, Timestamp, UserId};
 use natter_host::{Verifier, passport_keys};
@@ -28,7 +28,7 @@ impl Signer {
         };
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok().context("the seed of a key")?;
         let signer = Self { key, pair, lifetime };
-        let nobody = signer.sign(UserId::new(1)?, SessionId::new(1)?)?;
+        let nobody = signer.sign(UserId::new(1)?, SessionId::new(1)?, Vec::new())?;
         ensure!(
             verifier.open(&nobody.passport).is_some(),
             "{}: passport.pub beside it doesn't list its public key",
@@ -37,9 +37,14 @@ impl Signer {
         Ok(signer)
     }
 
-    /// A passport for a session of a user, as the edge gets it.
-    pub(crate) fn sign(&self, user: UserId, session: SessionId) -> anyhow::Result<Attachment> {
-        let roles = List::new(Vec::new()).map_err(anyhow::Error::msg)?;
+    /// A passport for a session of a user with these roles, as the edge gets it.
+    pub(crate) fn sign(
+        &self,
+        user: UserId,
+        session: SessionId,
+        roles: Vec<Role>,
+    ) -> anyhow::Result<Attachment> {
+        let roles = List::new(roles).map_err(anyhow::Error::msg)?;
         let identity = Identity { user, session, roles };
         let expires_at = Timestamp::now().after(self.lifetime);
         let passport = Passport { key: self.key, identity: identity.clone(), expires_at };
@@ -81,10 +86,12 @@ mod tests {
         let path = directory.path().join("passport.key");
         std::fs::write(&path, line(7)).unwrap();
         let signer = Signer::load(&path, LIFETIME, &verifier(7)).unwrap();
-        let attachment = signer.sign(UserId::new(5).unwrap(), SessionId::new(9).unwrap()).unwrap();
+        let (user, session) = (UserId::new(5).unwrap(), SessionId::new(9).unwrap());
+        let attachment = signer.sign(user, session, vec![Role::Auditor]).unwrap();
         assert_eq!(attachment.valid_for_ms, 300_000);
         let identity = verifier(7).verify(&Verifier::header(&attachment.passport)).unwrap();
-        assert_eq!((identity.user.get(), identity.session.get()), (5, 9));
+        assert_eq!((identity.user, identity.session), (user, session));
+        assert_eq!(*identity.roles, [Role::Auditor]);
     }
 
     #[test]

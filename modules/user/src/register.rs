@@ -12,6 +12,9 @@ impl Handle<Register> for Module {
         name::check(&request.name)?;
         password::check("password", &request.password, &request.name)?;
         let display_name = name::display_name(request.display_name.as_deref().unwrap_or(&request.name))?;
+        let rules = self.rules.current();
+        rules.check_name("name", &request.name)?;
+        rules.check_name("display_name", &display_name)?;
         self.guessing.registration(&Origin::of(call.client_address.as_deref()))?;
         // Hashing is dear: first see whether it will be of use.
         if self.store.is_taken(&name::key(&request.name)).await? {

@@ -13,10 +13,10 @@ impl Handle<Renew> for Module {
         let identity = passport.ok_or_else(|| Error::unauthenticated("the passport is not valid"))?.identity;
         let (user, session) = (identity.user, identity.session);
         let renewed = self.store.renew_session(user, session, call.edge.as_ref()).await?;
-        let presence =
+        let renewed =
             renewed.ok_or_else(|| Error::unauthenticated("the session has ended: sign in again"))?;
-        self.tell_presence(&presence).await;
-        call.attach(&self.signer.sign(user, session)?)?;
+        self.tell_presence(&renewed.presence).await;
+        call.attach(&self.signer.sign(user, session, renewed.roles)?)?;
         Ok(Done {})
     }
 }

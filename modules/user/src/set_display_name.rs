@@ -9,6 +9,7 @@ use crate::{Module, name, no_such_user};
 impl Handle<SetDisplayName> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: SetDisplayName) -> Result<Done> {
         let display_name = name::display_name(&request.display_name)?;
+        self.rules.current().check_name("display_name", &display_name)?;
         if self.store.set_display_name(call.caller.user(), &display_name).await? {
             Ok(Done {})
         } else {

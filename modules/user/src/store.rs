@@ -1,17 +1,23 @@
 //! The module's tables, and every statement on them.
 //!
-//! Locks are taken in one order, `counter`, `edge`, `account`, `session`, so that transactions wait for each other but
-//! never in a circle. Thousands sign in at once when an edge died: nothing that all of them need is locked exclusively. Whoever changes an account's sessions locks the account first: so whether it is online is
+//! Locks are taken in one order, `counter`, `edge`, `account`, `session` or `staff`, so that transactions wait for each other
+//! but never in a circle. Thousands sign in at once when an edge died: nothing that all of them need is locked exclusively.
+//! Whoever changes an account's sessions locks the account first: so whether it is online is
 //! decided by one transaction after the other.
 
+mod bans;
 mod edges;
+mod found;
 mod ids;
 mod sessions;
+mod staff;
+mod system;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use broker_schemas::user::{PresenceChanged, Profile};
 use broker_schemas::{SessionId, Timestamp, UserId};
+use natter_host::rules::RULES_TABLE;
 use natter_host::{Database, Result, Transaction};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
@@ -19,12 +25,16 @@ use tokio::sync::Semaphore;
 
 pub(crate) use edges::Edge;
 pub(crate) use sessions::{NewSession, OpenSession};
+pub(crate) use staff::Whose;
 
 use crate::guessing::Origin;
 
 /// Every migration: its number, its name, its SQL.
-pub(crate) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "accounts", include_str!("../migrations/0001_accounts.sql"))];
+pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "accounts", include_str!("../migrations/0001_accounts.sql")),
+    (2, "administration", include_str!("../migrations/0002_administration.sql")),
+    (3, "rules", RULES_TABLE),
+];
 
 /// How many rows one statement names; both databases take more.
 const CHUNK: usize = 1_024;
@@ -71,8 +81,8 @@ impl Store {
         let mut transaction = self.database.begin().await?;
         let id = next_id(&mut transaction, "account").await?;
         let inserted = query(
-            "INSERT INTO account (id, name, name_key, display_name, password, online, created_at) \
-             VALUES ($1, $2, $3, $4, $5, 0, $6)",
+            "INSERT INTO account (id, name, name_key, display_name, password, online, created_at, last_seen_at) \
+             VALUES ($1, $2, $3, $4, $5, 0, $6, $6)",
         )
         .bind(id)
         .bind(name)
@@ -104,7 +114,7 @@ impl Store {
         let found: Option<(i64, String, i64)> = query_as(
             "SELECT id, password, (SELECT COUNT(*) FROM known_address \
              WHERE known_address.account = account.id AND address = $2) \
-             FROM account WHERE name_key = $1",
+             FROM account WHERE name_key = $1 AND is_system = 0",
         )
         .bind(name_key)
         .bind(origin.as_str())
@@ -238,18 +248,20 @@ async fn next_id(transaction: &mut Transaction, kind: &str) -> Result<i64> {
     Ok(id)
 }
 
-/// Decides anew whether accounts are online, after their sessions changed, and says for which the answer changed. The
-/// transaction must have locked them before it changed their sessions.
+/// Decides anew whether accounts are online, after their sessions changed, and says for which the answer changed: they are
+/// seen now. The transaction must have locked them before it changed their sessions.
 async fn settle(transaction: &mut Transaction, users: &[i64]) -> Result<Vec<PresenceChanged>> {
-    let mut changes = Vec::new();
+    let (mut changes, now) = (Vec::new(), Timestamp::now().0);
     for users in users.chunks(CHUNK) {
         let sql = format!(
-            "UPDATE account SET online = 1 - online WHERE id IN ({}) AND online <> CASE WHEN EXISTS \
+            "UPDATE account SET online = 1 - online, last_seen_at = $1 WHERE id IN ({}) AND online <> \
+             CASE WHEN EXISTS \
              (SELECT 1 FROM session WHERE session.account = account.id AND session.edge IS NOT NULL) \
              THEN 1 ELSE 0 END RETURNING id, online",
-            placeholders(1, users.len())
+            placeholders(2, users.len())
         );
-        let mut update = query_as::<_, (i64, i64)>(AssertSqlSafe(sql)).persistent(users.len() == 1);
+        let update = query_as::<_, (i64, i64)>(AssertSqlSafe(sql)).persistent(users.len() == 1);
+        let mut update = update.bind(now);
         for user in users {
             update = update.bind(*user);
         }

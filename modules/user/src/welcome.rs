@@ -32,7 +32,7 @@ impl Module {
             self.close(open.user, session, "resumed_elsewhere", words).await;
         }
 
-        let attachment = self.signer.sign(open.user, open.session)?;
+        let attachment = self.signer.sign(open.user, open.session, open.roles)?;
         let scope = call.scope.with_passport(Verifier::header(&attachment.passport)).within(FETCH_PATIENCE);
         let list_groups = group::ListGroups { unread: Some(false) };
         let (friends, groups, unread) = tokio::join!(
@@ -60,6 +60,12 @@ impl Module {
         let passport =
             call.scope.passport.as_deref().and_then(|passport| self.verifier.verify(passport).ok());
         passport.is_some_and(|identity| identity.session == session)
+    }
+
+    /// Closes every session of a user.
+    pub(crate) async fn close_all(&self, user: UserId, code: &str, message: &str) {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        self.deliver(user, &Delivery::Close { only: None, except: None, code, message }).await;
     }
 
     async fn close(&self, user: UserId, session: SessionId, code: &str, message: &str) {

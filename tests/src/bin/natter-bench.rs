@@ -16,14 +16,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use broker_schemas::admin::{self, CampaignState};
 use broker_schemas::message::Recipient;
 use broker_schemas::permission::Holder;
-use broker_schemas::{UserId, message, user};
+use broker_schemas::{Role, UserId, message, user};
 use futures_util::StreamExt;
 use hdrhistogram::Histogram;
 use natter_client::{Address, Client, Event, Events};
 use natter_tests::crowd::{self, Crowd};
 use natter_tests::device::draft;
+use natter_tests::records::make_accounts;
+use natter_tests::shell::grant_at_console;
 use natter_tests::{Backend, Person, Platform, Usage, befriend};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -34,6 +37,8 @@ const PAIRS: usize = 32;
 const IDLE: usize = 5_000;
 const CROWD: usize = 1_000;
 const CROWD_MESSAGES: usize = 50;
+const RECIPIENTS: u64 = 100_000;
+const CAMPAIGN_PER_SECOND: u32 = 4_000;
 
 #[tokio::main]
 async fn main() {
@@ -42,8 +47,58 @@ async fn main() {
     for (name, backend) in backends.into_iter().flatten() {
         println!("\n### On {name}\n\n| what | figure |\n|---|---|");
         measure(backend.clone()).await;
+        measure_campaign(backend.clone()).await;
         measure_crowd(backend).await;
     }
+}
+
+/// What people notice of a campaign: messages between them without one and under one, in one run.
+async fn measure_campaign(backend: Backend) {
+    let settings = ["edge.max_connections_per_user=100", "user.sessions_per_user=1000"];
+    let mut platform = Platform::distributed_with(backend, &settings).await;
+    let (address, door) = (platform.tcp().await, platform.start_admin_edge().await);
+    drop(Person::register(&address, "root").await);
+    grant_at_console(&platform, "root", Role::Operator).await;
+    let root = Person::sign_in(&door, "root").await;
+    let people = friends(&address).await;
+    make_accounts(&platform, RECIPIENTS, root.user).await;
+    let create = admin::CreateCampaign {
+        title: "a figure".try_into().unwrap(),
+        text: "an activity message of some forty characters".try_into().unwrap(),
+        segment: admin::Segment::All {},
+        starts_at: None,
+        ends_at: None,
+        hours: None,
+        per_second: Some(CAMPAIGN_PER_SECOND),
+    };
+    let campaign = root.chat.call(&create).await.unwrap().campaign;
+    let found = async || root.chat.call(&admin::GetCampaign { campaign }).await.unwrap();
+    let sent = async || found().await.reach.map_or(0, |reach| reach.sent);
+
+    let (without, people) = steady(people, 1_000).await;
+    root.chat.call(&admin::StartCampaign { campaign }).await.unwrap();
+    let started = Instant::now();
+    while sent().await == 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let before = sent().await;
+    let (under, _people) = steady(people, 1_000).await;
+    let meanwhile = sent().await - before;
+    assert!(found().await.state == CampaignState::Running, "the campaign was over before the measurement");
+    while found().await.state == CampaignState::Running {
+        sleep(Duration::from_millis(200)).await;
+    }
+    let took = started.elapsed();
+    assert_eq!(sent().await, found().await.recipients.unwrap(), "everyone has it");
+
+    let at = |delays: &Histogram<u64>, quantile| Duration::from_micros(delays.value_at_quantile(quantile));
+    let figure = |delays| format!("p50 {:.1?}, p99 {:.1?}", at(delays, 0.5), at(delays, 0.99));
+    row("send to receive between people, 1,000 messages per second, without a campaign", figure(&without));
+    let times = at(&under, 0.99).as_secs_f64() / at(&without, 0.99).as_secs_f64();
+    let under = format!("{} ({times:.1} × the p99 without)", figure(&under));
+    row("- the same while a campaign sends to 100,000 recipients, up to 4,000 per second", under);
+    row("- of whom it reached meanwhile, in 11 s", meanwhile);
+    row("- until all of them had it", format!("{:.0} s", took.as_secs_f64()));
 }
 
 /// A message to a group of 1,000, all of them online on two edges.
@@ -117,7 +172,7 @@ async fn measure(backend: Backend) {
     );
     row("- CPU per message, by part", per_item(&before, &after, message_rate));
 
-    let delays = steady(people, 1_000).await;
+    let (delays, _people) = steady(people, 1_000).await;
     let at = |quantile| Duration::from_micros(delays.value_at_quantile(quantile));
     let figure = format!("p50 {:.1?}, p99 {:.1?}, max {:.1?}", at(0.5), at(0.99), at(1.0));
     row("send to receive, 1,000 messages per second, of the time it was due", figure);
@@ -233,7 +288,7 @@ async fn friends(address: &Address) -> Vec<Talker> {
 }
 
 /// Sends so many per second and returns how long after it was due each one was received, in microseconds.
-async fn steady(mut people: Vec<Talker>, per_second: u32) -> Histogram<u64> {
+async fn steady(mut people: Vec<Talker>, per_second: u32) -> (Histogram<u64>, Vec<Talker>) {
     let start = Instant::now();
     let stop = Arc::new(AtomicBool::new(false));
     let mut receivers = JoinSet::new();
@@ -258,7 +313,7 @@ async fn steady(mut people: Vec<Talker>, per_second: u32) -> Histogram<u64> {
                     delays.record(now.saturating_sub(due)).unwrap();
                 }
             }
-            delays
+            (n, events, delays)
         });
     }
     let people = Arc::new(people);
@@ -277,11 +332,13 @@ async fn steady(mut people: Vec<Talker>, per_second: u32) -> Histogram<u64> {
     sleep(Duration::from_secs(1)).await;
     stop.store(true, Ordering::Relaxed);
     let mut all = Histogram::<u64>::new(3).unwrap();
-    for delays in receivers.join_all().await {
+    let mut people = Arc::into_inner(people).expect("every send is over");
+    for (n, events, delays) in receivers.join_all().await {
         all.add(delays).unwrap();
+        people[n].events = Some(events);
     }
     assert_eq!(all.len(), u64::from(per_second) * SECONDS, "every message is received once");
-    all
+    (all, people)
 }
 
 /// Connections, each of a user of its own, that are signed in and say nothing.

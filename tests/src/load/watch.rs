@@ -30,6 +30,7 @@ pub(super) async fn watch(client: Client, mut updates: Updates, recorder: Record
                 let event = client.event(Operation::Resume, Step::Fail);
                 recorder.event(Event { why: reason.to_string(), ..event });
             }
+            Update::Announcement(_) => {}
             Update::Event(event) => {
                 if let Some(change) = event.change() {
                     let body = match &event {

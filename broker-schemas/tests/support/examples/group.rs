@@ -1,5 +1,7 @@
 //! Examples of the group service.
 
+mod administration;
+
 use broker_schemas::group::{
     self, Admission, Announcement, Change, GroupEntry, MemberEntry, Profile, Visible,
 };
@@ -9,7 +11,10 @@ use broker_schemas::{Done, Method, id};
 use super::{Example, event, friend, group_id, list, reply, request, text, then, user_id};
 
 pub(super) fn examples() -> Vec<Example> {
-    [making(), coming_and_going(), running(), looking(), events()].into_iter().flatten().collect()
+    [making(), coming_and_going(), running(), looking(), administration::examples(), events()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn making() -> Vec<Example> {

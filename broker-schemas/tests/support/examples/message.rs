@@ -1,5 +1,7 @@
 //! Examples of the message service.
 
+mod administration;
+
 use std::collections::BTreeMap;
 
 use broker_schemas::message::{
@@ -13,7 +15,8 @@ use super::{
 };
 
 pub(super) fn examples() -> Vec<Example> {
-    [sending(), reading(), marking(), changing(), finding(), between_parts(), events()]
+    let administration = administration::examples();
+    [sending(), reading(), marking(), changing(), finding(), between_parts(), administration, events()]
         .into_iter()
         .flatten()
         .collect()
@@ -262,6 +265,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         recalled_by: None,
         reactions: vec![],
         revision: 0,
+        campaign: None,
     };
     let in_group = Entry {
         conversation: in_group(),
@@ -286,12 +290,14 @@ fn entries() -> Vec<(&'static str, Entry)> {
     };
     let recalled =
         Entry { text: String::new(), recalled_by: Some(user_id(3)), revision: u64::MAX, ..entry.clone() };
+    let campaign = Entry { campaign: Some(300), ..entry.clone() };
     let notice = Entry { client_id: None, text: String::new(), ..in_group.clone() };
     let plain = [
         ("in a direct conversation", entry),
         ("in a group", in_group),
         ("with all that it can have", rich),
         ("recalled", recalled),
+        ("of a campaign", campaign),
     ];
     let notices = group::changes()
         .into_iter()

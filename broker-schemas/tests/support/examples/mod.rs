@@ -2,12 +2,15 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod admin;
+mod announcement;
 mod between;
 mod friend;
 mod group;
 mod message;
 mod user;
 
+use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
 use broker_schemas::{
     ContentType, Conversation, Error, Event, Fact, GroupId, List, Method, Seq, SessionId, Text, Timestamp,
     UserId, id,
@@ -35,7 +38,14 @@ pub(crate) struct Example {
 
 /// Every example, in the order of `support::wire_types` as far as people keep it.
 pub(crate) fn examples() -> Vec<Example> {
-    let services = [user::examples(), friend::examples(), group::examples(), message::examples()];
+    let services = [
+        user::examples(),
+        friend::examples(),
+        group::examples(),
+        message::examples(),
+        announcement::examples(),
+        admin::examples(),
+    ];
     services.into_iter().flatten().chain(between::examples()).collect()
 }
 
@@ -49,6 +59,17 @@ fn in_group() -> Conversation {
 
 fn then() -> Timestamp {
     Timestamp(1_767_225_600_123)
+}
+
+/// Rules of every kind, or none.
+fn book(version: u64, full: bool) -> RuleBook {
+    let rule =
+        |applies, pattern, then, words| Rule { applies, pattern: text(pattern), then, words: text(words) };
+    let rules = vec![
+        rule(Applies::Names, "^adm[i1]n", Then::Refuse, "that would deceive"),
+        rule(Applies::Texts, r"cheap\s+watches", Then::Report, "cheap \"watches\" ⌚"),
+    ];
+    RuleBook { version, rules: list(if full { rules } else { vec![] }) }
 }
 
 fn user_id(number: u64) -> UserId {

@@ -1,5 +1,7 @@
 //! Examples of the user service.
 
+mod administration;
+
 use broker_schemas::user::{self, Profile};
 use broker_schemas::{Code, Done, EdgeId, Fetched, id};
 
@@ -98,6 +100,7 @@ pub(super) fn examples() -> Vec<Example> {
         fact("went offline", &user::PresenceChanged { user: user_id(7), online: false }),
     ]
     .into_iter()
+    .chain(administration::examples())
     .chain(Code::ALL.map(|code| {
         let friends = Fetched::Unavailable { code, message: String::new() };
         reply::<user::Login>(code.name(), &user::Session { friends, ..lonely_session() })

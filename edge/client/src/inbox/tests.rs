@@ -28,6 +28,7 @@ fn entry(conversation: Conversation, number: u64, revision: u64) -> Entry {
         recalled_by: None,
         reactions: Vec::new(),
         revision,
+        campaign: None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker_schemas::{
     ContentType, Conversation, Error, Event, Fetched, Method, SessionId, Timestamp, UserId,
 };
-use broker_schemas::{message, user};
+use broker_schemas::{admin, announcement, message, user};
 use natter_client::Address;
 use natter_protocol::{BINARY_MAGIC, ClientFrame, Encoding, Failure, ServerFrame};
 use serde::Serialize;
@@ -24,7 +24,11 @@ pub(crate) struct FakeEdge {
 }
 
 /// One connection, from the edge's side.
-pub(crate) struct Peer(TcpStream);
+pub(crate) struct Peer {
+    stream: TcpStream,
+    /// What is answered when the client asks for announcements, as it does after each sign-in.
+    pub(crate) unseen: Result<Vec<admin::AnnouncedEvent>, Error>,
+}
 
 /// A call that arrived.
 pub(crate) struct Call {
@@ -47,7 +51,7 @@ impl FakeEdge {
         let mut magic = [0; 4];
         stream.read_exact(&mut magic).await.unwrap();
         assert_eq!(magic, BINARY_MAGIC);
-        Peer(stream)
+        Peer { stream, unseen: Ok(Vec::new()) }
     }
 
     /// The next connection, with user 1 signed in on it by login or resume.
@@ -69,11 +73,18 @@ impl Peer {
     /// The next call, unless the client closes.
     pub(crate) async fn try_call(&mut self) -> Option<Call> {
         loop {
-            let mut bytes = vec![0; self.0.read_u32().await.ok()? as usize];
-            self.0.read_exact(&mut bytes).await.ok()?;
+            let mut bytes = vec![0; self.stream.read_u32().await.ok()? as usize];
+            self.stream.read_exact(&mut bytes).await.ok()?;
             match ClientFrame::decode(Encoding::Binary, &bytes).unwrap() {
                 ClientFrame::Call { id, call, body } => {
-                    return Some(Call { id, name: call.into_owned(), body: body.to_vec() });
+                    let call = Call { id, name: call.into_owned(), body: body.to_vec() };
+                    if call.name != "announcement.list" {
+                        return Some(call);
+                    }
+                    match self.unseen.clone() {
+                        Ok(announcements) => self.ok(&call, &announcement::Unseen { announcements }).await,
+                        Err(error) => self.fail(&call, &error).await,
+                    }
                 }
                 ClientFrame::Ping { id } => self.frame(ServerFrame::Pong { id }).await,
             }
@@ -124,7 +135,7 @@ impl Peer {
     }
 
     pub(crate) async fn frame(&mut self, frame: ServerFrame<'_>) {
-        self.0.write_all(&frame.encode(Encoding::Binary, true)).await.unwrap();
+        self.stream.write_all(&frame.encode(Encoding::Binary, true)).await.unwrap();
     }
 }
 
@@ -154,6 +165,7 @@ pub(crate) fn entry(peer: u64, seq: u64) -> message::Entry {
         recalled_by: None,
         reactions: Vec::new(),
         revision: 0,
+        campaign: None,
     }
 }
 

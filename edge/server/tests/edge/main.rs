@@ -5,6 +5,7 @@
 mod calls;
 mod client;
 mod demo;
+mod doors;
 mod drain;
 mod groups;
 mod hostile;

@@ -30,7 +30,7 @@ pub(crate) struct World {
     user: Bus,
     message: Bus,
     answering: Option<Serving<Memberships>>,
-    process: Process,
+    pub(crate) process: Process,
     edge: Running,
     directory: TempDir,
     _serving: Serving<Demo>,

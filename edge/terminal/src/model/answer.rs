@@ -85,6 +85,12 @@ pub(super) fn answer(state: &mut State, answer: Answer) -> Vec<Effect> {
         Answer::GroupProfile { group, why, result } => answers::profiled(state, group, why, result),
         Answer::Members { group, say, result } => answers::members(state, group, say, result),
         Answer::GroupRequests { group, result } => answers::requests(state, group, result),
+        Answer::Reported { what, result: Ok(()) } => {
+            vec![state.notice(format!("{what} is reported: a moderator will look at it"))]
+        }
+        Answer::Reported { what, result: Err(error) } => {
+            vec![state.notice(format!("{what} is not reported: {}", explain(&error)))]
+        }
         Answer::PasswordChanged(Ok(())) => {
             vec![state.notice("the password is changed; every other session of yours has ended")]
         }

@@ -6,7 +6,7 @@ use natter_client::{Closed, Event, Update};
 
 use super::say::Saying;
 use super::send::TYPING_SHOWN;
-use super::{Effect, Link, Me, Mode, Phase, State, Why, group, people};
+use super::{Effect, Link, Me, Mode, Phase, State, Why, group, people, platform};
 use crate::text::Safe;
 
 /// How many unknown people are looked up after a sign-in.
@@ -23,6 +23,7 @@ pub(super) fn update(state: &mut State, update: Update) -> Vec<Effect> {
         Update::Message(entry) => new_message(state, &entry),
         Update::Changed(entry) => changed(state, entry),
         Update::Event(event) => on_event(state, event),
+        Update::Announcement(event) => platform::announced(state, event),
         Update::Over(closed) => over(state, &closed),
     }
 }
@@ -167,6 +168,7 @@ fn on_event(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Removed(event) => people::removed(state, event.user),
         Event::Presence(event) => people::presence(state, &event),
         Event::Deleted(event) => people::deleted(state, event.user),
+        Event::Broadcast(event) => platform::broadcast(state, &event),
         Event::Resync => {
             let mut effects = vec![Effect::Friends, Effect::Requests, Effect::Groups { say: false }];
             if let Some(open) = state.open {
@@ -176,7 +178,7 @@ fn on_event(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Other(raw) => vec![Effect::Say(Safe::line(&format!("* event {}", raw.name)))],
         // The client library turns these into updates of their own.
-        Event::Message(_) | Event::SessionClosed { .. } => Vec::new(),
+        Event::Message(_) | Event::Announced(_) | Event::SessionClosed { .. } => Vec::new(),
     }
 }
 

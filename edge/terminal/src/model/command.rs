@@ -61,6 +61,10 @@ pub(super) enum Command {
     Act(Act),
     /// End the open group, which is called so.
     Dissolve(Option<String>),
+    /// Tell the moderators about a message of the open conversation.
+    ReportMessage(Seq, String),
+    /// Tell the moderators about a user.
+    ReportUser(String, String),
     Retry,
     Password,
     LogOut,
@@ -105,6 +109,8 @@ const MESSAGES: &[(&str, &str)] = &[
 ];
 
 const OTHERS: &[(&str, &str)] = &[
+    ("/report N WHY", "tell the moderators about a message of the open conversation"),
+    ("/report NAME WHY", "tell the moderators about a user; @NAME, if the name is a number"),
     ("/password", "set a new password"),
     ("/logout", "end this session and forget it here"),
     ("/quit", "leave; the session stays open"),
@@ -145,6 +151,15 @@ pub(super) fn parse(line: &str) -> Result<Command, String> {
         "search" => Command::Search(arguments.text()?),
         "more" => Command::More,
         "retry" => Command::Retry,
+        "report" => {
+            let about = arguments.word("the number of a message, or a name")?;
+            let number = about.strip_prefix('#').unwrap_or(&about).parse();
+            let why = arguments.optional_text().ok_or_else(|| arguments.needs("a reason"))?;
+            match number {
+                Ok(seq) => Command::ReportMessage(seq, why),
+                Err(_) => Command::ReportUser(about.strip_prefix('@').unwrap_or(&about).to_owned(), why),
+            }
+        }
         "password" => Command::Password,
         "logout" => Command::LogOut,
         "quit" | "exit" => Command::Quit,
@@ -166,7 +181,7 @@ mod tests {
             let choices = word.split('|').map(|choice| match choice.trim_matches(['[', ']']) {
                 "NAME" => "\"our team\"",
                 "FRIEND…" => "carol dave",
-                "TEXT" | "WORDS" => "hello there",
+                "TEXT" | "WORDS" | "WHY" => "hello there",
                 "//TEXT" => "//etc",
                 "EMOJI" => "👍",
                 "MINUTES" => "5",
@@ -209,6 +224,17 @@ mod tests {
         assert!(parse("/reply yes").unwrap_err().contains("/reply N TEXT"));
         assert!(parse("/mute bob soon").unwrap_err().contains("MINUTES"));
         assert!(parse("/role bob king").unwrap_err().contains("administrator|member"));
+    }
+
+    #[test]
+    fn a_report_is_about_a_message_by_its_number_and_about_a_user_by_name() {
+        let seq = Seq::new(12).unwrap();
+        for line in ["/report #12 he lies", "/report 12  he lies"] {
+            assert_eq!(parse(line), Ok(Command::ReportMessage(seq, "he lies".into())));
+        }
+        assert_eq!(parse("/report bob he lies"), Ok(Command::ReportUser("bob".into(), "he lies".into())));
+        assert_eq!(parse("/report @12 he lies"), Ok(Command::ReportUser("12".into(), "he lies".into())));
+        assert!(parse("/report bob").unwrap_err().contains("a reason"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use broker_schemas::announcement::SeenRevision;
 use broker_schemas::message::{self, Recipient};
 use broker_schemas::{Conversation, GroupId, Seq, UserId, friend, group, user};
 use natter_client::{CallError, Draft, Update};
@@ -12,6 +13,7 @@ use crate::text::Safe;
 
 /// Something that happened.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time is made, and taken apart at once")]
 pub(crate) enum Input {
     /// A key.
     Key(Key),
@@ -134,10 +136,24 @@ pub(crate) enum Answer {
         group: GroupId,
         result: Result<group::Requests, CallError>,
     },
+    /// The moderators were told about somebody or something, called so.
+    Reported {
+        what: String,
+        result: Result<(), CallError>,
+    },
     PasswordChanged(Result<(), CallError>),
     LoggedOut(Result<(), CallError>),
     /// What nobody waits for was tried.
     Tried,
+}
+
+/// Whom or what the moderators are told about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The user of this name.
+    User(String),
+    /// A message.
+    Message(Conversation, Seq),
 }
 
 /// Something to do.
@@ -213,6 +229,13 @@ pub(crate) enum Effect {
         say: bool,
     },
     GroupRequests(GroupId),
+    /// Tell the moderators.
+    Report {
+        about: About,
+        why: String,
+    },
+    /// An announcement was shown.
+    Seen(SeenRevision),
     ChangePassword {
         old: String,
         new: String,

@@ -3,7 +3,7 @@
 use broker_schemas::{Conversation, GroupId, Seq};
 
 use super::command::{Command, parse};
-use super::{Act, Asking, Effect, Input, Key, Mode, Phase, State, View, Why, answer, arrive};
+use super::{About, Act, Asking, Effect, Input, Key, Mode, Phase, State, View, Why, answer, arrive};
 
 /// Takes `input` in. What is to be done about it.
 pub(crate) fn update(state: &mut State, input: Input) -> Vec<Effect> {
@@ -153,6 +153,10 @@ fn on_command(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Dissolve(None) => {
             vec![state.notice("say which one is meant: /dissolve NAME, of the open group")]
         }
+        Command::ReportMessage(seq, why) => state.in_open(|_, conversation| {
+            vec![Effect::Report { about: About::Message(conversation, seq), why }]
+        }),
+        Command::ReportUser(name, why) => vec![Effect::Report { about: About::User(name), why }],
         Command::Retry => state.retry(),
         Command::Password => {
             state.asking = Some(Asking::OldPassword);

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
-use broker_schemas::{Access, Code, ContentType, EdgeId, Error, Exposure, MethodSpec, header};
+use broker_schemas::{Access, Code, ContentType, EdgeId, Error, Exposure, Identity, MethodSpec, header};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
+use super::refused::{Unanswered, bounded};
 use super::{Endpoint, Inbound, Outbound, Run, Server, clock};
 use crate::bus::header;
 use crate::{Failure, Scope, Trace};
 
 /// The largest request from a client, in bytes: what an edge accepts as one frame.
 const MAX_CLIENT_REQUEST: usize = 64 * 1024;
-/// The longest explanation of an error, in characters: it may quote what a client sent.
-const MAX_WORDS: usize = 1_024;
+
 impl Server {
     /// Starts the handling of one request, or refuses it.
     pub(super) fn take(self: &Arc<Self>, index: usize, endpoint: &Endpoint, message: Message) {
@@ -31,6 +31,7 @@ impl Server {
             metrics::counter!("natter_shed_total", "service" => self.service.name).increment(1);
             let full =
                 Error::unavailable(format!("{} has more to do than it can; try again", self.service.name));
+            self.observe(&endpoint.spec, endpoint.exposure, None, &message, &full);
             self.tasks.spawn(async move { server.reply(&reply_to, Err(full)).await });
             return;
         };
@@ -40,12 +41,21 @@ impl Server {
             tracing::info_span!("call", service = spec.service, method = spec.name, trace = %trace.id());
         let (run, exposure) = (endpoint.run.clone(), endpoint.exposure);
         let handle = async move {
-            let mut result = server.handle(&spec, exposure, &run, trace, message, arrived).await;
-            if let Err(error) = &mut result
-                && let Some((end, _)) = error.message.char_indices().nth(MAX_WORDS)
-            {
-                error.message.truncate(end);
+            let observed = server.observer.is_some().then(|| message.clone());
+            let mut identity = None;
+            let handled = server.handle(&spec, exposure, &run, trace, message, arrived, &mut identity).await;
+            if let (Some(message), Err(Unanswered::NotHandled(error))) = (observed, &handled) {
+                server.observe(&spec, exposure, identity, &message, error);
             }
+            let result = handled.map_err(|unanswered| match unanswered {
+                Unanswered::NotHandled(error) | Unanswered::Handled(Failure::Refused(error)) => {
+                    bounded(error)
+                }
+                Unanswered::Handled(Failure::Broken(cause)) => {
+                    tracing::error!(error = format!("{cause:#}"), "call failed");
+                    Error::internal()
+                }
+            });
             server.copy.stats(index).record(arrived.elapsed(), result.as_ref().err());
             record(&spec, arrived, &result);
             server.reply(&reply_to, result).await;
@@ -54,6 +64,8 @@ impl Server {
         self.tasks.spawn(handle.instrument(span));
     }
 
+    /// Says in `proved` who calls, once that is proved: also when the request is then refused.
+    #[allow(clippy::too_many_arguments, reason = "what one request has, in one place")]
     async fn handle(
         &self,
         spec: &MethodSpec,
@@ -62,9 +74,35 @@ impl Server {
         trace: Trace,
         message: Message,
         arrived: Instant,
-    ) -> std::result::Result<Outbound, Error> {
+        proved: &mut Option<Identity>,
+    ) -> std::result::Result<Outbound, Unanswered> {
+        let inbound = self.admit(spec, exposure, trace, message, arrived).map_err(Unanswered::NotHandled)?;
+        proved.clone_from(&inbound.identity);
+        let deadline = inbound.scope.deadline;
+        match timeout_at(deadline, AssertUnwindSafe(run(inbound)).catch_unwind()).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => {
+                tracing::error!(panic = panic_text(&*panic), "handler panicked");
+                Err(Unanswered::Handled(Error::internal().into()))
+            }
+            Err(_) => {
+                let late = "the service did not finish in time; it may or may not have been done";
+                Err(Unanswered::Handled(Error::timeout(late).into()))
+            }
+        }
+    }
+
+    /// What a request says besides its body, once it is read and the passport is verified.
+    fn admit(
+        &self,
+        spec: &MethodSpec,
+        exposure: Exposure,
+        trace: Trace,
+        message: Message,
+        arrived: Instant,
+    ) -> std::result::Result<Inbound, Error> {
         let headers = message.headers.unwrap_or_default();
-        if exposure == Exposure::Client && message.payload.len() > MAX_CLIENT_REQUEST {
+        if exposure != Exposure::Internal && message.payload.len() > MAX_CLIENT_REQUEST {
             let size = message.payload.len();
             return Err(Error::new(
                 Code::TooLarge,
@@ -74,7 +112,7 @@ impl Server {
         let content_type = ContentType::from_header(header(&headers, header::CONTENT_TYPE))?;
         let passport = header(&headers, header::PASSPORT);
         let identity = match (spec.access, passport) {
-            (Access::SignedIn | Access::Role(_), Some(passport)) => Some(self.verifier.verify(passport)?),
+            (access, Some(passport)) if access.needs_passport() => Some(self.verifier.verify(passport)?),
             _ => None,
         };
         let left = match header(&headers, header::TIMEOUT).map(str::parse) {
@@ -91,29 +129,14 @@ impl Server {
         if Instant::now() >= deadline {
             return Err(Error::unavailable("the deadline had passed before the work began"));
         }
-        let inbound = Inbound {
+        Ok(Inbound {
             content_type,
             identity,
             scope: Scope { deadline, passport: passport.map(Into::into), trace },
             edge: header(&headers, header::EDGE).and_then(|edge| EdgeId::new(edge).ok()),
             client_address: header(&headers, header::CLIENT_ADDRESS).map(str::to_owned),
             body: message.payload,
-        };
-        match timeout_at(deadline, AssertUnwindSafe(run(inbound)).catch_unwind()).await {
-            Ok(Ok(Ok(outbound))) => Ok(outbound),
-            Ok(Ok(Err(Failure::Refused(error)))) => Err(error),
-            Ok(Ok(Err(Failure::Broken(cause)))) => {
-                tracing::error!(error = format!("{cause:#}"), "call failed");
-                Err(Error::internal())
-            }
-            Ok(Err(panic)) => {
-                tracing::error!(panic = panic_text(&*panic), "handler panicked");
-                Err(Error::internal())
-            }
-            Err(_) => {
-                Err(Error::timeout("the service did not finish in time; it may or may not have been done"))
-            }
-        }
+        })
     }
 
     async fn reply(&self, to: &str, result: std::result::Result<Outbound, Error>) {

@@ -26,6 +26,7 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Listed> {
+        let is_silenced = Self::silence_of(self.database.read(), member, now).await?.is_some();
         let (place_of, position) = match after {
             Some(_) => (
                 "JOIN conversation a ON a.id = $3",
@@ -59,7 +60,7 @@ impl Store {
                 listed.more = true;
                 break;
             }
-            let open = seat.check_may_write(now).is_ok();
+            let open = !is_silenced && seat.check_may_write(now).is_ok();
             listed.overviews.push(Overview { standing: seat.standing(), open, last });
         }
         Ok(listed)

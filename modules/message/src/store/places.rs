@@ -11,6 +11,14 @@ use super::{Result, Store};
 use crate::access::Place;
 use crate::push::AsOf;
 
+/// Conversations that are locked.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) places: HashMap<Conversation, Place>,
+    /// Until when somebody, whoever it is, can't write anywhere; once that has passed, nobody is silenced.
+    pub(crate) last_silence: Timestamp,
+}
+
 impl Store {
     /// Locks those of these conversations that exist until the transaction ends, and reads them.
     ///
@@ -20,9 +28,19 @@ impl Store {
         transaction: &mut Transaction,
         conversations: &BTreeSet<Conversation>,
     ) -> Result<HashMap<Conversation, Place>> {
+        Ok(self.lock_to_write(transaction, conversations).await?.places)
+    }
+
+    /// The same, for who writes in them. Whether anybody is silenced is asked by the statement that runs anyway.
+    pub(crate) async fn lock_to_write(
+        &self,
+        transaction: &mut Transaction,
+        conversations: &BTreeSet<Conversation>,
+    ) -> Result<Places> {
         let rows = padded(conversations.len());
         let sql = format!(
-            "SELECT id, last_seq, open, gate_version, muted_until, revision FROM conversation \
+            "SELECT id, last_seq, open, gate_version, muted_until, revision, \
+                 (SELECT COALESCE(MAX(until), 0) FROM silence) FROM conversation \
              WHERE id IN (VALUES {}) ORDER BY id{}",
             placeholders(Dialect::of(transaction), rows, 1),
             self.database.for_update(),
@@ -35,7 +53,9 @@ impl Store {
             query = query.bind(NOTHING);
         }
         let rows = query.fetch_all(&mut **transaction).await?;
-        rows.iter().map(|row| Ok((conversation(row, 0)?, place(row, 1)?))).collect()
+        let last_silence = rows.first().map_or(Ok(0), |row| row.try_get(6))?;
+        let places = rows.iter().map(|row| Ok((conversation(row, 0)?, place(row, 1)?)));
+        Ok(Places { places: places.collect::<Result<_>>()?, last_silence: Timestamp(last_silence) })
     }
 
     /// Says up to where the messages of locked conversations go now.

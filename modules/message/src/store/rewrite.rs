@@ -44,6 +44,18 @@ impl Store {
             return Err(no_such_conversation().into());
         };
         let seat = Seat { conversation, place, member };
+        match Self::entry(transaction, conversation, seq).await? {
+            Some(entry) if seat.sees(seq) => Ok(Target { seat, entry }),
+            _ => Err(no_such_message().into()),
+        }
+    }
+
+    /// The message at a place, whoever may read it; without reactions.
+    pub(crate) async fn entry(
+        transaction: &mut Transaction,
+        conversation: Conversation,
+        seq: Seq,
+    ) -> Result<Option<Entry>> {
         let row = sqlx::query(AssertSqlSafe(format!(
             "SELECT {ENTRY} FROM message m WHERE m.conversation = $1 AND m.seq = $2"
         )))
@@ -51,10 +63,7 @@ impl Store {
         .bind(i64::from(seq))
         .fetch_optional(&mut **transaction)
         .await?;
-        match row {
-            Some(row) if seat.sees(seq) => Ok(Target { seat, entry: entry(&row)? }),
-            _ => Err(no_such_message().into()),
-        }
+        row.as_ref().map(entry).transpose()
     }
 
     /// What `user` is in a group; `None` if not a member.
@@ -68,9 +77,9 @@ impl Store {
         Ok(members.remove(&key).map(|member| member.role))
     }
 
-    /// Says that the message was changed.
-    pub(crate) async fn revise(transaction: &mut Transaction, target: &Target) -> Result<()> {
-        let (conversation, revision) = (target.entry.conversation.to_string(), target.next_revision());
+    /// Says that the message was changed, by which its conversation has a new revision.
+    pub(crate) async fn revise(transaction: &mut Transaction, entry: &Entry, revision: u64) -> Result<()> {
+        let conversation = entry.conversation.to_string();
         sqlx::query("UPDATE conversation SET revision = $2 WHERE id = $1")
             .bind(conversation.clone())
             .bind(revision.cast_signed())
@@ -78,7 +87,7 @@ impl Store {
             .await?;
         sqlx::query("UPDATE message SET revision = $3 WHERE conversation = $1 AND seq = $2")
             .bind(conversation)
-            .bind(i64::from(target.entry.seq))
+            .bind(i64::from(entry.seq))
             .bind(revision.cast_signed())
             .execute(&mut **transaction)
             .await?;

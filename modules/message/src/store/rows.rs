@@ -20,6 +20,9 @@ pub(super) type Query<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>
 /// The id of no conversation, and the `client_id` of no message: what a padding row holds.
 pub(super) const NOTHING: &str = "";
 
+/// What the column `open` holds of a conversation in which the platform's own account alone writes.
+pub(super) const ONE_WAY: i64 = 2;
+
 /// What [`entry`] reads, of the table `message m`.
 pub(super) const ENTRY: &str = "m.conversation, m.seq, m.sender, m.client_id, m.body, m.sent_at, m.extras, m.data, \
                                 m.edited_at, m.recalled_by, m.revision";
@@ -68,6 +71,8 @@ struct Extras {
     kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<group::Change>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<u64>,
 }
 
 fn read_extras(text: Option<&str>) -> Result<Extras> {
@@ -82,6 +87,7 @@ pub(super) fn extras(entry: &Entry) -> Result<String> {
         mentions: entry.mentions.clone(),
         kind: entry.payload.as_ref().map(|payload| payload.kind.to_string()),
         notice: entry.notice.clone(),
+        campaign: entry.campaign,
     };
     if extras == Extras::default() {
         return Ok(NOTHING.to_owned());
@@ -135,6 +141,7 @@ pub(super) fn place(row: &AnyRow, column: usize) -> Result<Place> {
     Ok(Place {
         last_seq: number(row, column)?,
         is_open: row.try_get::<i64, _>(column + 1)? == 1,
+        is_one_way: row.try_get::<i64, _>(column + 1)? == ONE_WAY,
         version: number(row, column + 2)?,
         muted_until: Timestamp(row.try_get(column + 3)?),
         revision: number(row, column + 4)?,
@@ -159,7 +166,7 @@ pub(super) fn seat(row: &AnyRow) -> Result<Seat> {
 /// A message, without its reactions.
 pub(super) fn entry(row: &AnyRow) -> Result<Entry> {
     let (extras, data): (Option<String>, Option<String>) = (row.try_get(6)?, row.try_get(7)?);
-    let Extras { quote, mentions, kind, notice } = read_extras(extras.as_deref())?;
+    let Extras { quote, mentions, kind, notice, campaign } = read_extras(extras.as_deref())?;
     let client_id: String = row.try_get(3)?;
     let client_id = match notice {
         Some(_) => None,
@@ -188,6 +195,7 @@ pub(super) fn entry(row: &AnyRow) -> Result<Entry> {
         recalled_by: row.try_get::<Option<i64>, _>(9)?.map(UserId::try_from).transpose()?,
         reactions: Vec::new(),
         revision: number(row, 10)?,
+        campaign,
     })
 }
 

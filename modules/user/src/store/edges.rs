@@ -4,12 +4,14 @@
 
 use std::collections::BTreeSet;
 
+use broker_schemas::caller::Role;
 use broker_schemas::user::PresenceChanged;
 use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
 use natter_host::{Result, Transaction};
 use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
 
 use super::sessions::lock;
+use super::staff::role;
 use super::{Store, next_id, placeholders, settle};
 
 /// A session that its edge has not renewed for this many rounds is not on it: the reply to the sign-in never reached
@@ -31,6 +33,13 @@ pub(crate) struct Edge {
 pub(crate) struct Report {
     /// The edge's first report, or its first since it was given up.
     pub(crate) is_first: bool,
+    pub(crate) presence: Vec<PresenceChanged>,
+}
+
+/// A session that goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Renewed {
+    pub(crate) roles: Vec<Role>,
     pub(crate) presence: Vec<PresenceChanged>,
 }
 
@@ -62,23 +71,27 @@ impl Store {
         user: UserId,
         session: SessionId,
         edge: Option<&EdgeId>,
-    ) -> Result<Option<Vec<PresenceChanged>>> {
-        let found: Option<(Option<String>, i64)> = query_as(
-            "SELECT edge, (SELECT last FROM counter WHERE name = 'round') - attached_in FROM session \
-             WHERE id = $1 AND account = $2 AND expires_at > $3",
+    ) -> Result<Option<Renewed>> {
+        // A row for each role, or one for none.
+        let found: Vec<(Option<String>, i64, Option<String>)> = query_as(
+            "SELECT edge, (SELECT last FROM counter WHERE name = 'round') - attached_in, staff.role \
+             FROM session LEFT JOIN staff ON staff.account = session.account \
+             WHERE session.id = $1 AND session.account = $2 AND session.expires_at > $3 ORDER BY staff.role",
         )
         .bind(i64::from(session))
         .bind(i64::from(user))
         .bind(Timestamp::now().0)
-        .fetch_optional(self.database.read())
+        .fetch_all(self.database.read())
         .await?;
-        let Some((holder, age)) = found else { return Ok(None) };
-        let Some(edge) = edge else { return Ok(Some(Vec::new())) };
+        let roles = found.iter().filter_map(|(_, _, name)| name.as_deref());
+        let roles = roles.map(role).collect::<Result<Vec<_>>>()?;
+        let Some((holder, age, _)) = found.into_iter().next() else { return Ok(None) };
+        let Some(edge) = edge else { return Ok(Some(Renewed { roles, presence: Vec::new() })) };
         match holder {
             None => {}
             Some(holder) if holder == edge.as_str() && age >= ROUNDS_UNTIL_RENEWED => {}
             // Noted already; or resumed on another edge, and what is left here is a connection that broke.
-            Some(_) => return Ok(Some(Vec::new())),
+            Some(_) => return Ok(Some(Renewed { roles, presence: Vec::new() })),
         }
         let mut transaction = self.database.begin().await?;
         self.hold_edge(&mut transaction, Some(edge)).await?;
@@ -97,7 +110,7 @@ impl Store {
         }
         let presence = settle(&mut transaction, &[user.into()]).await?;
         transaction.commit().await?;
-        Ok(Some(presence))
+        Ok(Some(Renewed { roles, presence }))
     }
 
     /// Every edge that counts as alive.

@@ -1,11 +1,14 @@
 //! Sessions: one row for each device that is signed in.
 
 use anyhow::Context;
+use broker_schemas::caller::Role;
 use broker_schemas::user::PresenceChanged;
 use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
 use natter_host::{Result, Transaction};
 use sqlx::{query, query_as};
 
+use super::bans::in_force;
+use super::staff::roles;
 use super::{Store, settle};
 use crate::guessing::Origin;
 use crate::token::TokenHash;
@@ -34,6 +37,7 @@ pub(crate) struct OpenSession {
     pub(crate) user: UserId,
     pub(crate) name: String,
     pub(crate) display_name: String,
+    pub(crate) roles: Vec<Role>,
     pub(crate) session: SessionId,
     /// What it was before it was resumed, if an edge may still hold that.
     pub(crate) moved_from: Option<SessionId>,
@@ -44,19 +48,29 @@ pub(crate) struct OpenSession {
 
 impl Store {
     /// Opens a session; `None` when the account is gone or its password was changed meanwhile.
+    ///
+    /// # Errors
+    /// The refusal of somebody who is banned.
     pub(crate) async fn open_session(&self, new: &NewSession<'_>) -> Result<Option<OpenSession>> {
         let id = self.session_ids.next(&self.database).await?;
         let _turn = self.opening.acquire().await.context("a turn to open a session")?;
         let mut transaction = self.database.begin().await?;
         self.hold_edge(&mut transaction, new.edge).await?;
-        let account: Option<(String, String)> = query_as(
-            "UPDATE account SET online = online WHERE id = $1 AND password = $2 RETURNING name, display_name",
+        let now = Timestamp::now();
+        let account: Option<(String, String, Option<i64>, Option<String>)> = query_as(
+            "UPDATE account SET last_seen_at = $3 WHERE id = $1 AND password = $2 \
+             RETURNING name, display_name, banned_until, ban_reason",
         )
         .bind(i64::from(new.user))
         .bind(new.password)
+        .bind(now.0)
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some((name, display_name)) = account else { return Ok(None) };
+        let Some((name, display_name, banned_until, ban_reason)) = account else { return Ok(None) };
+        if let Some(ban) = in_force((banned_until, ban_reason), now)? {
+            return Err(ban.refusal().into());
+        }
+        let roles = roles(&mut transaction, new.user.into()).await?;
         query(
             "INSERT INTO session (id, account, device, token, created_at, expires_at, edge, attached_in) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT last FROM counter WHERE name = 'round'))",
@@ -65,7 +79,7 @@ impl Store {
         .bind(i64::from(new.user))
         .bind(new.device)
         .bind(new.token.as_str())
-        .bind(Timestamp::now().0)
+        .bind(now.0)
         .bind(new.expires_at.0)
         .bind(new.edge.map(EdgeId::as_str))
         .execute(&mut *transaction)
@@ -79,6 +93,7 @@ impl Store {
             user: new.user,
             name,
             display_name,
+            roles,
             session,
             moved_from: None,
             displaced,
@@ -107,7 +122,7 @@ impl Store {
         self.hold_edge(&mut transaction, edge).await?;
         let now = Timestamp::now().0;
         let account: Option<(i64, String, String)> = query_as(
-            "UPDATE account SET online = online WHERE id = (SELECT account FROM session \
+            "UPDATE account SET last_seen_at = $2 WHERE id = (SELECT account FROM session \
              WHERE (token = $1 OR previous_token = $1) AND expires_at > $2) RETURNING id, name, display_name",
         )
         .bind(token.as_str())
@@ -140,13 +155,14 @@ impl Store {
         .bind(old_id)
         .execute(&mut *transaction)
         .await?;
+        let roles = roles(&mut transaction, user).await?;
         let presence = settle(&mut transaction, &[user]).await?;
         transaction.commit().await?;
         let (user, session) = (user.try_into()?, id.try_into()?);
         let old: SessionId = old_id.try_into()?;
         let moved_from = held_by.map(|_| old).filter(|old| *old != session);
         let displaced = Vec::new();
-        Ok(Some(OpenSession { user, name, display_name, session, moved_from, displaced, presence }))
+        Ok(Some(OpenSession { user, name, display_name, roles, session, moved_from, displaced, presence }))
     }
 
     /// Ends a session, if it is still there.

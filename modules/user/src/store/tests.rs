@@ -1,5 +1,7 @@
 //! Each test runs once per database that there is, each time with tables of its own.
 
+mod administration;
+
 use std::time::Duration;
 
 use broker_schemas::user::PresenceChanged;
@@ -89,6 +91,17 @@ async fn sign_in(store: &Store, user: UserId, edge: Option<&EdgeId>) -> OpenSess
 
 async fn is_online(store: &Store, user: UserId) -> bool {
     store.profiles(&[user]).await.unwrap()[0].online
+}
+
+/// Renews a session from an edge; whose presence that changed, if the session goes on.
+async fn renew(
+    store: &Store,
+    user: UserId,
+    session: SessionId,
+    edge: &EdgeId,
+) -> Option<Vec<PresenceChanged>> {
+    let renewed = store.renew_session(user, session, Some(edge)).await.unwrap();
+    renewed.map(|renewed| renewed.presence)
 }
 
 #[test]
@@ -306,10 +319,10 @@ async fn a_connection_that_broke_does_not_claim_a_session_back() {
     each_database(async |store| {
         let (alice, a, b) = (account(&store, "alice").await, edge("a"), edge("b"));
         let session = sign_in(&store, alice, Some(&b)).await.session;
-        assert_eq!(store.renew_session(alice, session, Some(&a)).await.unwrap(), Some(vec![]));
+        assert_eq!(renew(&store, alice, session, &a).await, Some(vec![]));
         assert_eq!(store.report(&a, &[session]).await.unwrap().presence, []);
         assert_eq!(store.report(&b, &[session]).await.unwrap().presence, offline(alice));
-        assert_eq!(store.renew_session(alice, session, Some(&a)).await.unwrap(), Some(online(alice)));
+        assert_eq!(renew(&store, alice, session, &a).await, Some(online(alice)));
     })
     .await;
 }
@@ -443,8 +456,7 @@ async fn an_edge_that_fell_silent_takes_its_sessions_with_it_and_brings_them_bac
         // A sign-in before the next report must not hide that the others are missing.
         sign_in(&store, bob, Some(&a)).await;
         assert!(store.report(&a, &[]).await.unwrap().is_first);
-        let renewed = store.renew_session(alice, session, Some(&a)).await.unwrap();
-        assert_eq!(renewed, Some(online(alice)));
+        assert_eq!(renew(&store, alice, session, &a).await, Some(online(alice)));
     })
     .await;
 }
@@ -471,7 +483,7 @@ async fn a_session_whose_edge_never_heard_of_it_is_lost_in_the_end_and_a_renewed
         let renewed = sign_in(&store, bob, Some(&a)).await.session;
         for _ in 0..60 {
             assert_eq!(store.begin_round().await.unwrap(), []);
-            assert_eq!(store.renew_session(bob, renewed, Some(&a)).await.unwrap(), Some(vec![]));
+            assert_eq!(renew(&store, bob, renewed, &a).await, Some(vec![]));
         }
         assert_eq!(store.begin_round().await.unwrap(), offline(alice));
         assert!(is_online(&store, bob).await);
@@ -487,7 +499,8 @@ async fn a_whole_edge_of_sessions_goes_at_once() {
         let mut transaction = store.database.begin().await.unwrap();
         for id in 1..=3_000_i64 {
             for sql in [
-                "INSERT INTO account VALUES ($1, $2, $2, $2, 'hash', 1, 0)",
+                "INSERT INTO account (id, name, name_key, display_name, password, online, created_at) \
+                 VALUES ($1, $2, $2, $2, 'hash', 1, 0)",
                 "INSERT INTO session VALUES ($1, $1, '', $2, NULL, 0, 9000000000000, 'a', 0)",
             ] {
                 query(sql).bind(id).bind(format!("user{id}")).execute(&mut *transaction).await.unwrap();
@@ -528,7 +541,7 @@ async fn presence_is_right_whatever_happens_at_once() {
                     }
                     (2, Some((user, session, token))) => {
                         let renewed = store.renew_session(user, session, Some(edge)).await.unwrap();
-                        told.extend(renewed.unwrap_or_default());
+                        told.extend(renewed.map(|renewed| renewed.presence).unwrap_or_default());
                         mine.push((user, session, token));
                     }
                     (3, Some((user, session, token))) => {

@@ -6,8 +6,8 @@ mod pages;
 
 use broker_schemas::rights::Role;
 use broker_schemas::{
-    Code, Conversation, Error, Fetched, GroupId, Outcome, Seq, SessionId, Timestamp, UserId, friend, group,
-    message, user,
+    Code, Conversation, Error, Fetched, GroupId, Outcome, Seq, SessionId, Timestamp, UserId, admin,
+    announcement, friend, group, message, user,
 };
 use natter_client::{CallError, Closed, Event, Update};
 use uuid::Uuid;
@@ -39,6 +39,7 @@ pub(crate) fn entry(from: u64, peer: u64, seq: u64, text: &str) -> message::Entr
         recalled_by: None,
         reactions: Vec::new(),
         revision: 0,
+        campaign: None,
     }
 }
 
@@ -315,4 +316,76 @@ fn a_stale_session_falls_back_on_the_password_once() {
     let effects = update(&mut state, over());
     assert_eq!(effects, [Effect::SignIn { name: "alice".into(), password: "pw".into(), register: false }]);
     assert!(update(&mut state, over()).contains(&Effect::Quit));
+}
+
+fn announced(revision: u32, text: Option<&str>) -> Input {
+    let event = admin::AnnouncedEvent {
+        announcement: 3,
+        revision,
+        text: text.map(str::to_owned),
+        until: Timestamp(4_000_000_000_000),
+    };
+    Input::Update(Update::Announcement(event))
+}
+
+#[test]
+fn what_the_platform_says_is_marked_and_an_announcement_that_was_shown_is_seen() {
+    let mut state = signed_in(Mode::Plain);
+    let event = admin::BroadcastEvent { text: "back\nsoon \x1b[2J".into(), at: Timestamp(1) };
+    let effects = happens(&mut state, Event::Broadcast(event));
+    assert_eq!(said(&effects), ["* from the platform: back␊soon ␛[2J"]);
+
+    let effects = update(&mut state, announced(1, Some("closed on Sunday")));
+    let line = &said(&effects)[0];
+    assert!(line.starts_with("* from the platform, announcement 3, until "), "{line}");
+    assert!(line.ends_with(": closed on Sunday"), "{line}");
+    let seen = announcement::SeenRevision { announcement: 3, revision: 1 };
+    assert_eq!(effects.last(), Some(&Effect::Seen(seen)));
+    let effects = update(&mut state, announced(2, Some("closed on Monday")));
+    assert!(said(&effects)[0].contains("announcement 3, changed, until"));
+    let effects = update(&mut state, announced(2, None));
+    assert_eq!(said(&effects), ["* from the platform: announcement 3 is withdrawn"]);
+    assert_eq!(effects.len(), 1);
+}
+
+#[test]
+fn what_the_platform_says_lies_over_the_conversation_until_it_is_closed() {
+    let mut state = signed_in(Mode::Screen);
+    type_line(&mut state, "/open bob");
+    update(&mut state, announced(1, Some("two\nlines")));
+    let event = admin::BroadcastEvent { text: "and one".into(), at: Timestamp(1) };
+    happens(&mut state, Event::Broadcast(event));
+    let lines: Vec<_> = state.panel.as_ref().expect("a panel").lines.iter().map(Safe::as_str).collect();
+    assert_eq!(lines[1..], ["two", "lines", "", "from the platform:", "and one"]);
+    update(&mut state, Input::Key(Key::Escape));
+    assert!(state.panel.is_none());
+}
+
+#[test]
+fn somebody_who_is_banned_reads_why_and_plain_mode_ends() {
+    let closed = || {
+        let message = "you are banned until tomorrow: spam".to_owned();
+        Input::Update(Update::Over(Closed { code: Some("banned".into()), message }))
+    };
+    let effects = update(&mut signed_in(Mode::Plain), closed());
+    assert_eq!(said(&effects), ["* signed out: you are banned until tomorrow: spam"]);
+    assert!(effects.contains(&Effect::Quit));
+    let mut state = signed_in(Mode::Screen);
+    update(&mut state, closed());
+    let Phase::SignIn(form) = &state.phase else { panic!("the form") };
+    assert!(form.error.as_ref().is_some_and(|error| error.as_str().contains("spam")));
+}
+
+#[test]
+fn a_report_says_what_became_of_it() {
+    let mut state = signed_in(Mode::Plain);
+    type_line(&mut state, "/open bob");
+    let about = About::Message(with(2), Seq::new(4).unwrap());
+    assert_eq!(type_line(&mut state, "/report 4 spam"), [Effect::Report { about, why: "spam".into() }]);
+    let about = About::User("mallory".into());
+    assert_eq!(type_line(&mut state, "/report mallory spam"), [Effect::Report { about, why: "spam".into() }]);
+    let answer = |result| Input::Answer(Answer::Reported { what: "#4".into(), result });
+    assert_eq!(said(&update(&mut state, answer(Ok(())))), ["* #4 is reported: a moderator will look at it"]);
+    let lines = said(&update(&mut state, answer(Err(refused("20 reports a day")))));
+    assert_eq!(lines, ["* #4 is not reported: 20 reports a day"]);
 }

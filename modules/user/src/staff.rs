@@ -1,0 +1,13 @@
+//! `user.staff`: everyone with a role.
+
+use broker_schemas::Part;
+use broker_schemas::user::{ListStaff, Staff};
+use natter_host::{Call, Handle, Result};
+
+use crate::Module;
+
+impl Handle<ListStaff> for Module {
+    async fn handle(&self, _: &Call<Part>, _: ListStaff) -> Result<Staff> {
+        Ok(Staff { members: self.store.staff().await? })
+    }
+}

@@ -1,0 +1,74 @@
+//! Looking over all accounts, for those who write to many or want to know how many there are.
+
+use anyhow::Context;
+use broker_schemas::admin::EdgeSessions;
+use broker_schemas::user::{Census, FindUsers};
+use broker_schemas::{EdgeId, Timestamp, UserId};
+use natter_host::Result;
+use sqlx::{Any, AssertSqlSafe, query_as, query_scalar};
+
+use super::Store;
+
+type Scalar<'q> = sqlx::query::QueryScalar<'q, Any, i64, sqlx::any::AnyArguments>;
+
+/// Accounts after `$1`, but not the platform's own, nor those who are banned at `$2`; who signed up from `$3` to `$4`, and was
+/// last seen from `$5` to `$6`.
+const FOUND: &str = "
+    FROM account WHERE id > $1 AND is_system = 0 AND (banned_until IS NULL OR banned_until <= $2)
+    AND created_at >= $3 AND created_at < $4
+    AND CASE WHEN online = 1 THEN $2 ELSE last_seen_at END >= $5
+    AND CASE WHEN online = 1 THEN $2 ELSE last_seen_at END < $6";
+
+impl Store {
+    /// The first users that `request` asks for, by id.
+    pub(crate) async fn find_users(&self, request: &FindUsers, now: Timestamp) -> Result<Vec<UserId>> {
+        let sql = format!("SELECT id {FOUND} ORDER BY id LIMIT $7");
+        let found = bind(query_scalar(AssertSqlSafe(sql)), request, now).bind(i64::from(request.limit));
+        let users = found.fetch_all(self.database.read()).await?;
+        users.into_iter().map(|user| Ok(user.try_into()?)).collect()
+    }
+
+    /// How many users `request` asks for, its limit aside.
+    pub(crate) async fn count_found(&self, request: &FindUsers, now: Timestamp) -> Result<u64> {
+        let sql = format!("SELECT COUNT(*) {FOUND}");
+        let count = bind(query_scalar(AssertSqlSafe(sql)), request, now);
+        count_of(count.fetch_one(self.database.read()).await?)
+    }
+
+    /// Accounts and sessions; the platform's own account isn't counted.
+    pub(crate) async fn census(&self) -> Result<Census> {
+        const ACCOUNTS: &str = "
+            SELECT COUNT(*), COUNT(CASE WHEN online = 1 THEN 1 END) FROM account WHERE is_system = 0";
+        const EDGES: &str = "
+            SELECT edge, COUNT(*) FROM session WHERE edge IS NOT NULL GROUP BY edge ORDER BY edge";
+        let mut snapshot = self.database.snapshot().await?;
+        let (accounts, online): (i64, i64) = query_as(ACCOUNTS).fetch_one(&mut *snapshot).await?;
+        let edges: Vec<(String, i64)> = query_as(EDGES).fetch_all(&mut *snapshot).await?;
+        snapshot.commit().await?;
+        let edge = |(edge, sessions): (String, i64)| {
+            let edge = EdgeId::new(edge).map_err(anyhow::Error::msg).context("an edge in the database")?;
+            Ok(EdgeSessions { edge, sessions: count_of(sessions)? })
+        };
+        Ok(Census {
+            accounts: count_of(accounts)?,
+            online: count_of(online)?,
+            edges: edges.into_iter().map(edge).collect::<Result<_>>()?,
+        })
+    }
+}
+
+fn bind<'q>(query: Scalar<'q>, request: &FindUsers, now: Timestamp) -> Scalar<'q> {
+    let from = |from: Option<Timestamp>| from.map_or(i64::MIN, |from| from.0);
+    let to = |to: Option<Timestamp>| to.map_or(i64::MAX, |to| to.0);
+    query
+        .bind(request.after.map_or(0, i64::from))
+        .bind(now.0)
+        .bind(from(request.signed_up.from))
+        .bind(to(request.signed_up.to))
+        .bind(from(request.last_seen.from))
+        .bind(to(request.last_seen.to))
+}
+
+fn count_of(number: i64) -> Result<u64> {
+    Ok(u64::try_from(number).context("a count in the database")?)
+}

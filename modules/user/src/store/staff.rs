@@ -1,0 +1,125 @@
+//! Who has which role.
+
+use anyhow::anyhow;
+use broker_schemas::caller::Role;
+use broker_schemas::user::{PresenceChanged, StaffMember};
+use broker_schemas::{Error, UserId};
+use natter_host::{Result, Transaction};
+use sqlx::{query, query_as, query_scalar};
+
+use super::Store;
+use super::bans::delete_sessions;
+
+/// The most users with a role.
+pub(crate) const STAFF_MAX: i64 = 1_000;
+
+/// An account, by id or by name.
+#[derive(Debug, Clone)]
+pub(crate) enum Whose {
+    User(UserId),
+    /// As [`crate::name::key`] makes it.
+    Name(String),
+}
+
+/// What became of taking a role.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) user: UserId,
+    /// Whether there was something to take; then the sessions ended.
+    pub(crate) had_it: bool,
+    pub(crate) presence: Vec<PresenceChanged>,
+}
+
+impl Store {
+    /// Gives a user a role, who may have it already. `None` when there is no such user.
+    ///
+    /// # Errors
+    /// When as many users have one as may.
+    pub(crate) async fn give_role(&self, whose: &Whose, role: Role) -> Result<Option<UserId>> {
+        let mut transaction = self.database.begin().await?;
+        let Some(user) = lock(&mut transaction, whose).await? else { return Ok(None) };
+        let others: i64 = query_scalar("SELECT COUNT(DISTINCT account) FROM staff WHERE account <> $1")
+            .bind(i64::from(user))
+            .fetch_one(&mut *transaction)
+            .await?;
+        if others >= STAFF_MAX {
+            let message = format!("{others} users have a role already, which is the limit");
+            return Err(Error::conflict(message).into());
+        }
+        query("INSERT INTO staff (account, role) VALUES ($1, $2) ON CONFLICT (account, role) DO NOTHING")
+            .bind(i64::from(user))
+            .bind(role.name())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Some(user))
+    }
+
+    /// Takes a role from a user, and ends the user's sessions if there was something to take. `None` when there is no such
+    /// user.
+    pub(crate) async fn take_role(&self, whose: &Whose, role: Role) -> Result<Option<Taken>> {
+        let mut transaction = self.database.begin().await?;
+        let Some(user) = lock(&mut transaction, whose).await? else { return Ok(None) };
+        let taken = query("DELETE FROM staff WHERE account = $1 AND role = $2")
+            .bind(i64::from(user))
+            .bind(role.name())
+            .execute(&mut *transaction)
+            .await?;
+        let had_it = taken.rows_affected() == 1;
+        let presence = match had_it {
+            true => delete_sessions(&mut transaction, user).await?,
+            false => Vec::new(),
+        };
+        transaction.commit().await?;
+        Ok(Some(Taken { user, had_it, presence }))
+    }
+
+    /// Everyone with a role, by id.
+    pub(crate) async fn staff(&self) -> Result<Vec<StaffMember>> {
+        let rows: Vec<(i64, String, String)> = query_as(
+            "SELECT account.id, account.name, staff.role FROM staff JOIN account ON account.id = staff.account \
+             ORDER BY account.id, staff.role",
+        )
+        .fetch_all(self.database.read())
+        .await?;
+        let mut members: Vec<StaffMember> = Vec::new();
+        for (id, name, role) in rows {
+            let (user, role) = (UserId::try_from(id)?, self::role(&role)?);
+            match members.last_mut().filter(|member| member.user == user) {
+                Some(member) => member.roles.push(role),
+                None => members.push(StaffMember { user, name, roles: vec![role] }),
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// The roles of a user.
+pub(super) async fn roles(transaction: &mut Transaction, user: i64) -> Result<Vec<Role>> {
+    let names: Vec<String> = query_scalar("SELECT role FROM staff WHERE account = $1 ORDER BY role")
+        .bind(user)
+        .fetch_all(&mut **transaction)
+        .await?;
+    names.iter().map(|name| role(name)).collect()
+}
+
+pub(super) fn role(name: &str) -> Result<Role> {
+    let found = Role::ALL.into_iter().find(|role| role.name() == name);
+    Ok(found.ok_or_else(|| anyhow!("the role {name} in the database"))?)
+}
+
+/// Locks the account of somebody who can sign in.
+async fn lock(transaction: &mut Transaction, whose: &Whose) -> Result<Option<UserId>> {
+    let lock = match whose {
+        Whose::User(user) => query_scalar::<_, i64>(
+            "UPDATE account SET online = online WHERE id = $1 AND is_system = 0 RETURNING id",
+        )
+        .bind(i64::from(*user)),
+        Whose::Name(name) => query_scalar(
+            "UPDATE account SET online = online WHERE name_key = $1 AND is_system = 0 RETURNING id",
+        )
+        .bind(name.as_str()),
+    };
+    let user = lock.fetch_optional(&mut **transaction).await?;
+    Ok(user.map(UserId::try_from).transpose()?)
+}
