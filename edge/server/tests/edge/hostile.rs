@@ -114,7 +114,8 @@ async fn pages_from_elsewhere_may_not_open_a_websocket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_is_cut_and_holds_nobody_up() {
-    let world = World::start().await;
+    // The last of the clients signs in once the others had their turn.
+    let world = World::with(|settings| settings.sign_in_timeout_ms = 60_000).await;
     for mut slow in Client::of_all_kinds(world.tcp, world.http).await {
         slow.login(7, 1).await;
         let mut other = Client::tcp(world.tcp, Encoding::Json).await;
