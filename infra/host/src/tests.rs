@@ -328,6 +328,35 @@ async fn after_a_fence_a_subscription_misses_nothing() {
     }
 }
 
+/// So many ask that every copy has as much to do as it can; what the others ask is answered all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_and_clients_do_not_crowd_each_other_out() {
+    let rig = Rig::start().await;
+    let serving = rig.serve().await;
+    let (caller, edge) = (rig.caller().await, rig.bus(Holder::Edge).await);
+    let passport = rig.passport(&[]);
+    let (patience, question) = (within(1_500), ask(SLEEP_MILLIS, 1_000));
+    let flood = join_all((0..1_000).map(|_| caller.call(&patience, &question)));
+    let client = async {
+        sleep(Duration::from_millis(500)).await;
+        let scope = within(2_000).with_passport(passport);
+        let request = Forward {
+            subject: &subject::client_call("friend.list").unwrap(),
+            scope: &scope,
+            content_type: ContentType::Json,
+            headers: &[],
+            repeatable: false,
+        };
+        let started = Instant::now();
+        let answer = edge.forward(request, "{}".into()).await;
+        (answer.map(drop).unwrap_err(), started.elapsed())
+    };
+    let (_, (answer, took)) = tokio::join!(flood, client);
+    assert_eq!(answer.message, "you are 7");
+    assert!(took < Duration::from_millis(400), "{took:?}");
+    serving.drain().await;
+}
+
 /// The client library drops the newest message and only tells by an event.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_subscription_is_noticed() {
