@@ -38,6 +38,8 @@ impl Default for Options {
 /// | `<holder>.nk`, `system.nk` | one NKey seed |
 /// | `passport.key`, `passport.pub` | see [`PassportKey`](crate::PassportKey) |
 /// | `nats-server.conf`, `accounts.conf` | public keys only, written anew at every opening |
+/// | `ca.crt`, `ca.key` | the authority of an encrypted bus |
+/// | `<server>/` | configuration, certificate and log of each of several servers |
 /// | `operator.env`, `system.env` | for people at the NATS CLI; the `.json` files beside them are its contexts |
 #[derive(Debug, Clone)]
 pub struct Bus {
@@ -51,6 +53,18 @@ impl Bus {
     /// # Errors
     /// When the directory can't be written, or a file in it is damaged.
     pub fn create_or_open(dir: &Path, options: &Options) -> anyhow::Result<Self> {
+        let bus = Self::open_secrets(dir)?;
+        let outputs = config::Outputs { pid: &bus.pid_path(), log: &bus.log_path(), ports: &bus.dir };
+        file::write(&bus.conf_path(), &config::server(options, &outputs))?;
+        Ok(bus)
+    }
+
+    /// The same, for an installation that runs its servers otherwise: each [`Member`](crate::Member) is configured by
+    /// [`Bus::configure`].
+    ///
+    /// # Errors
+    /// As [`Bus::create_or_open`].
+    pub fn open_secrets(dir: &Path) -> anyhow::Result<Self> {
         let bus = Self { dir: private_dir(dir).with_context(|| format!("can't create {}", dir.display()))? };
         let mut holders = Vec::new();
         for holder in Holder::all() {
@@ -58,10 +72,7 @@ impl Bus {
         }
         let system = ensure_seed(&bus.system_seed_path())?;
         passport::ensure_keys(&bus.passport_key_path(), &bus.passport_public_path())?;
-
-        let outputs = config::Outputs { pid: &bus.pid_path(), log: &bus.log_path(), ports: &bus.dir };
         file::write(&bus.dir.join("accounts.conf"), &config::accounts(&holders, &system))?;
-        file::write(&bus.conf_path(), &config::server(options, &outputs))?;
         Ok(bus)
     }
 
@@ -78,7 +89,8 @@ impl Bus {
             (SYSTEM, self.system_seed_path(), None),
         ] {
             let context = self.dir.join(format!("{name}.json"));
-            file::write(&context, &config::context(url, &seed, inbox))?;
+            let authority = url.starts_with("tls:").then(|| self.authority_path());
+            file::write(&context, &config::context(url, &seed, inbox, authority.as_deref()))?;
             let environment = self.dir.join(format!("{name}.env"));
             file::write(&environment, &config::environment(url, &seed, &context))?;
         }
@@ -140,7 +152,7 @@ impl Bus {
 const SYSTEM: &str = "system";
 
 /// Creates `dir` for its owner only, or closes it to everyone else, and returns its absolute path.
-fn private_dir(dir: &Path) -> std::io::Result<PathBuf> {
+pub(crate) fn private_dir(dir: &Path) -> std::io::Result<PathBuf> {
     const OWNER_ONLY: u32 = 0o700;
     if let Some(parent) = dir.parent() {
         fs::create_dir_all(parent)?;

@@ -16,6 +16,10 @@ impl Topology {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let servers = self.nats.servers;
         ensure!((1..=NATS_SERVERS_MAX).contains(&servers), "nats.servers: expected 1 to {NATS_SERVERS_MAX}");
+        ensure!(
+            servers == 1 || self.nats.tls,
+            "nats.tls: a cluster needs it, or whoever reaches its port is one of its servers"
+        );
         ensure!(!self.processes.is_empty(), "expected a [[process]]");
         check_settings(&self.settings)?;
         let mut names = BTreeSet::new();
@@ -104,14 +108,18 @@ mod tests {
             ("[[process]]\nname = \"a\"\nports = [\"tcp\"]", "ports: expected section.key"),
             ("[[process]]\nname = \"a\"\ncopies = 3\nscale_to = 2", "scale_to: expected 3"),
             ("[[process]]\nname = \"a\"\nsettings.edge = 7", "settings.edge"),
+            ("[nats]\nservers = 3\n[[process]]\nname = \"a\"", "nats.tls"),
             ("[nats]\nservers = 0\n[[process]]\nname = \"a\"", "nats.servers"),
         ] {
             let error = error(text);
             assert!(error.contains(expected), "{text}: {error}");
         }
-        let unknown = Topology::parse("about = \"\"\n[database]\nkind = \"oracle\"\n[[process]]\nname = \"a\"");
+        let unknown =
+            Topology::parse("about = \"\"\n[database]\nkind = \"oracle\"\n[[process]]\nname = \"a\"");
         assert!(unknown.unwrap_err().to_string().contains("oracle"));
-        assert!(Topology::load("nowhere").unwrap_err().to_string().contains("standalone, cluster, distributed"));
+        assert!(
+            Topology::load("nowhere").unwrap_err().to_string().contains("standalone, cluster, distributed")
+        );
     }
 
     #[test]
@@ -121,10 +129,9 @@ mod tests {
         let topology = Topology::parse(&format!("{HEAD}{text}")).unwrap();
         assert_eq!(topology.database, Database::Sqlite);
         let settings = topology.settings_of(&topology.processes[0]);
-        let expected: toml::Table = toml::from_str(
-            "[edge]\nmax_connections = 3\ncall_timeout_ms = 2\n[user]\nhash_queue = 4",
-        )
-        .unwrap();
+        let expected: toml::Table =
+            toml::from_str("[edge]\nmax_connections = 3\ncall_timeout_ms = 2\n[user]\nhash_queue = 4")
+                .unwrap();
         assert_eq!(settings, expected);
     }
 }

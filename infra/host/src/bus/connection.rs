@@ -59,6 +59,11 @@ impl Connection {
                 let events = events.clone();
                 async move { events.on(&event) }
             });
+        let options = match &settings.ca {
+            // No other authority is trusted then, and no server that doesn't encrypt.
+            Some(authority) => options.add_root_certificates(authority.clone()).require_tls(true),
+            None => options,
+        };
         let servers: Vec<String> = settings.url.split(',').map(|server| server.trim().to_owned()).collect();
         let started = tokio::time::Instant::now();
         loop {
