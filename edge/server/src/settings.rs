@@ -14,6 +14,9 @@ pub struct Settings {
     pub tcp: String,
     /// Where WebSocket clients connect, as `address:port`; port 0 is any free one.
     pub http: String,
+    /// Whether other edges of the same user may listen on the same ports: the kernel then spreads new connections among
+    /// them. An edge and its successor do so for a moment.
+    pub share_ports: bool,
     /// Once both ports listen, their addresses are written to this file, as JSON: `{"tcp":"…","http":"…"}`. Nothing is
     /// written when absent.
     pub address_file: Option<PathBuf>,
@@ -45,6 +48,7 @@ impl Default for Settings {
         Self {
             tcp: "127.0.0.1:7667".into(),
             http: "127.0.0.1:7668".into(),
+            share_ports: false,
             address_file: None,
             allowed_origins: Vec::new(),
             max_connections: 15_000,

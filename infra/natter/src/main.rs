@@ -1,8 +1,9 @@
-//! One program for all of Natter: `serve` runs any set of parts, `chat` and `call` are clients, `decode` is for people
-//! who look at the bus.
+//! One program for all of Natter: `serve` runs any set of parts, `up` a whole installation, `chat` and `call` are
+//! clients, `decode` is for people who look at the bus.
 
 mod decode;
 mod serve;
+mod up;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,20 @@ enum Command {
     Call(natter_terminal::CallArgs),
     /// Show a message of the bus as JSON: for `nats sub --translate 'natter decode {{Subject}}'`
     Decode(decode::DecodeArguments),
+    /// Run a whole installation on this machine, as a topology says it
+    Up(up::UpArguments),
+    /// Show what `natter up` runs
+    Ps(up::PsArguments),
+    /// Replace processes of `natter up`, one after the other: the new one serves before the old one drains
+    Restart(up::TellArguments),
+    /// Stop processes of `natter up`
+    Stop(up::TellArguments),
+    /// Start processes of `natter up` that were stopped, or given up
+    Start(up::TellArguments),
+    /// Let `natter up` replace what was built anew or configured otherwise: what SIGHUP does
+    Reload(up::PsArguments),
+    #[command(hide = true)]
+    Leash(up::LeashArguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +50,13 @@ fn main() -> ExitCode {
             Command::Chat(arguments) => natter_terminal::chat(arguments).await,
             Command::Call(arguments) => natter_terminal::call(arguments).await,
             Command::Decode(arguments) => decode::run(&arguments),
+            Command::Up(arguments) => Box::pin(up::up(arguments)).await,
+            Command::Ps(arguments) => up::ps(arguments).await,
+            Command::Restart(arguments) => up::restart(arguments).await,
+            Command::Stop(arguments) => up::stop(arguments).await,
+            Command::Start(arguments) => up::start(arguments).await,
+            Command::Reload(arguments) => up::reload(arguments).await,
+            Command::Leash(arguments) => up::become_program(&arguments),
         }
     };
     natter_host::block_on(run, natter_terminal::exit_code)
