@@ -126,7 +126,7 @@ impl Installation {
         let database = match (&self.postgres, &topology.database) {
             (Some(postgres), _) => postgres.url(),
             (None, Database::Postgres { url: Some(url) }) => url.clone(),
-            (None, _) => format!("sqlite:{}", self.data.path().display()),
+            (None, _) => format!("sqlite:{}", self.data.path().join("db").display()),
         };
         let processes = self.planner.processes(topology, &self.data, &bus, &database)?;
         let postgres = self.postgres.as_ref().map(Postgres::recipe);
