@@ -241,7 +241,8 @@ impl Database {
 async fn migrate_alone(directory: &Path, module: &str) -> anyhow::Result<File> {
     let path = directory.join(format!("{module}.db-migrate"));
     let lock = || {
-        let file = File::options().write(true).create(true).truncate(false).open(&path)?;
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(TryLockError::Error)?;
         file.try_lock().map(|()| file)
     };
     let started = tokio::time::Instant::now();
