@@ -20,7 +20,7 @@ mod wire;
 
 pub use device::Device;
 pub use person::{Person, befriend};
-pub use platform::{Backend, Platform, Usage, program, signal};
+pub use platform::{Backend, Platform, Shown, Usage, program, signal};
 pub use random::Random;
 pub use terminal::Terminal;
 pub use wire::Wire;

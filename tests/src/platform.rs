@@ -2,6 +2,8 @@
 
 mod up;
 
+pub use up::Shown;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

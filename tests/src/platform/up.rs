@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use super::{ALL, program};
+use super::{ALL, Backend, Platform, program};
 
 /// A cluster of three NATS servers, and up to ten processes, on a machine that has other work.
 pub(super) const START: Duration = Duration::from_secs(120);
@@ -72,6 +72,63 @@ pub(super) async fn address_of(directory: &Path, edge: &str, socket: &str) -> St
             if edge == ALL { "anybody" } else { edge }
         );
         sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A copy that `natter up` runs.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct Shown {
+    /// Such as `message.1`.
+    pub copy: String,
+    /// What it is doing, in one word.
+    pub state: String,
+    /// Its process; none while there is none.
+    pub pid: Option<u32>,
+    /// How many times it died and was started again.
+    pub restarts: u32,
+}
+
+impl Platform {
+    /// What `natter up` runs of a topology: one that comes with Natter, or a file.
+    pub async fn up(topology: &str, backend: Backend, settings: &[&str]) -> Self {
+        let mut platform = Self::prepare(backend, settings).await;
+        platform.topology = Some(topology.to_owned());
+        platform.start(ALL).await;
+        platform
+    }
+
+    /// What `natter ps` shows.
+    pub async fn copies(&self) -> Vec<Shown> {
+        let copies = copies(self.directory()).await;
+        copies.into_iter().map(|copy| serde_json::from_value(copy).unwrap()).collect()
+    }
+
+    /// One copy of those.
+    pub async fn copy(&self, name: &str) -> Shown {
+        let copies = self.copies().await;
+        copies.into_iter().find(|shown| shown.copy == name).unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// Tells `natter up` something: what it printed, or the error.
+    ///
+    /// # Errors
+    /// What the command said.
+    pub async fn tell(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(program("natter"));
+        let output = command.args(arguments).arg("--data").arg(self.directory()).output().await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// The process id of `natter up` itself.
+    #[must_use]
+    pub fn up_pid(&self) -> u32 {
+        self.pid(ALL)
+    }
+
+    /// Waits until `natter up` ends, having been told to.
+    pub async fn up_ended(&mut self, limit: Duration) -> std::process::ExitStatus {
+        self.ended(ALL, limit).await.unwrap_or_else(|_| panic!("natter up runs on; {}", self.logs()))
     }
 }
 

@@ -308,13 +308,17 @@ async fn serve(stream: &mut UnixStream, up: &Up) -> anyhow::Result<()> {
 /// Says where everything is, and the lines to type next.
 async fn greet(up: &Up, data: &Path) {
     let program = std::env::args().next().unwrap_or_else(|| "natter".into());
+    let copies = up.supervisor.look().await;
     let mut text = format!("\nNatter is up: {}.\n", up.name);
-    for line in supervisor::addresses(&up.supervisor.look().await) {
+    for line in supervisor::addresses(&copies) {
         text += &format!("{line}\n");
     }
     let data = data.display();
     text += &format!("  logs       {data}/log\n  stop       Ctrl-C\n");
-    text += &format!("\nNext, in another terminal:\n  {program} ps --data {data}\n  {program} chat\n\n");
+    text += &format!("\nNext, in another terminal:\n  {program} ps --data {data}\n");
+    if let Some(address) = copies.iter().find_map(|copy| copy.addresses.get("edge.tcp")) {
+        text += &format!("  {program} chat --server tcp://{address}\n");
+    }
     // A terminal that was closed needs no greeting.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let _ = std::io::stdout().lock().write_all(format!("{text}\n").as_bytes());
 }

@@ -101,6 +101,7 @@ impl Planner {
             process: NATS.to_owned(),
             parts: Vec::new(),
             program: self.nats_server.clone(),
+            binary: self.nats_server.clone(),
             arguments: vec!["-c".into(), configuration.into()],
             configuration: None,
             ready: Ready::Http { address: monitoring.clone(), path: "/healthz" },
@@ -134,6 +135,7 @@ impl Planner {
                     process: process.name.clone(),
                     parts: process.parts.clone(),
                     program: program.clone(),
+                    binary: program.clone(),
                     arguments,
                     configuration: Some((file, toml::to_string(&settings)?)),
                     ready: Ready::Ours {

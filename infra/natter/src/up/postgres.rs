@@ -89,6 +89,7 @@ impl Postgres {
             process: NAME.to_owned(),
             parts: Vec::new(),
             program,
+            binary: self.programs.join("postgres"),
             arguments,
             configuration: None,
             ready: Ready::Accepts { address: address.clone() },

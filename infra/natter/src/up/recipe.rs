@@ -17,6 +17,8 @@ pub(super) struct Recipe {
     /// The parts that run in it; empty when it runs all, or none of ours.
     pub(super) parts: Vec<String>,
     pub(super) program: PathBuf,
+    /// The file that is its program in the end, when it is started by another.
+    pub(super) binary: PathBuf,
     pub(super) arguments: Vec<OsString>,
     /// A file that is written before each start, and its text.
     pub(super) configuration: Option<(PathBuf, String)>,

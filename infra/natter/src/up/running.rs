@@ -38,8 +38,8 @@ impl Running {
         if let Some((path, text)) = &recipe.configuration {
             write_private(path, text).with_context(|| format!("write {}", path.display()))?;
         }
-        let fingerprint = Fingerprint::of(&recipe.program);
-        let version = version(&recipe.program).await;
+        let fingerprint = Fingerprint::of(&recipe.binary);
+        let version = version(&recipe.binary).await;
         // The program that runs now, also after another has taken its place on disk.
         let mut command = Command::new("/proc/self/exe");
         command.arg("leash").arg(std::process::id().to_string()).arg("--");

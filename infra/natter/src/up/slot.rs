@@ -218,7 +218,7 @@ impl Slot {
 
     async fn follow(&mut self, recipe: Recipe) -> anyhow::Result<Done> {
         let program = self.running.as_ref().and_then(|running| running.program);
-        if recipe == self.recipe && (self.running.is_none() || program == Fingerprint::of(&recipe.program)) {
+        if recipe == self.recipe && (self.running.is_none() || program == Fingerprint::of(&recipe.binary)) {
             return Ok(Done::Unchanged);
         }
         let before = std::mem::replace(&mut self.recipe, recipe);
