@@ -43,12 +43,19 @@ include "accounts.conf"
     )
 }
 
-/// The configuration of one of several servers, in a directory of its own below that of the bus.
-pub(crate) fn member(member: &Member, dir: &Path, authority: &Path) -> String {
+/// The configuration of one of several servers, in a directory of its own below that of the bus, which it sees at `bus`.
+pub(crate) fn member(member: &Member, bus: &Path) -> String {
+    let (dir, authority) = (&bus.join(&member.name), &crate::certificate::certificate_path(bus));
     let Member { name, address, port, monitoring_port, .. } = member;
     let listens = quoted(&format!("{address}:{port}"));
-    let [name, pid, log] = [name.clone(), file_in(dir, "nats-server.pid"), file_in(dir, "nats-server.log")]
-        .map(|text| quoted(&text));
+    let name = quoted(name);
+    let outputs = if member.seen_at.is_none() {
+        let [pid, log] =
+            [file_in(dir, "nats-server.pid"), file_in(dir, "nats-server.log")].map(|text| quoted(&text));
+        format!("pid_file: {pid}\nlog_file: {log}\nlogfile_size_limit: 16MB\nlogfile_max_num: 4\n")
+    } else {
+        String::new()
+    };
     let tls = |verify: &str| match &member.encrypted_as {
         Some(_) => {
             let [certificate, key, authority] =
@@ -67,11 +74,7 @@ http: "127.0.0.1:{monitoring_port}"
 {tls}{cluster}max_payload: 1048576
 # A client that reads nothing for this long is cut off, so that its queue ends.
 write_deadline: "10s"
-pid_file: {pid}
-log_file: {log}
-logfile_size_limit: 16MB
-logfile_max_num: 4
-include "../accounts.conf"
+{outputs}include "../accounts.conf"
 "#
     )
 }

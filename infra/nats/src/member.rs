@@ -21,6 +21,9 @@ pub struct Member {
     pub route_port: u16,
     /// The other servers of its cluster, as `host:port`; none when it is alone.
     pub routes: Vec<String>,
+    /// Where the server sees the bus's directory, when it runs elsewhere, such as in a container. It writes no files then,
+    /// and logs to standard error.
+    pub seen_at: Option<PathBuf>,
     /// Names and addresses under which it is reached, when the bus is encrypted.
     pub encrypted_as: Option<Vec<String>>,
 }
@@ -40,7 +43,8 @@ impl Bus {
             file::write(&dir.join("server.crt"), &certificate)?;
         }
         let path = dir.join("nats-server.conf");
-        file::write(&path, &config::member(member, &dir, &self.authority_path()))?;
+        let seen = member.seen_at.as_deref().unwrap_or(self.dir());
+        file::write(&path, &config::member(member, seen))?;
         Ok(path)
     }
 

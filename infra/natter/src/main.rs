@@ -2,6 +2,8 @@
 //! clients, `decode` is for people who look at the bus.
 
 mod decode;
+mod deploy;
+mod ready;
 mod serve;
 mod up;
 
@@ -38,6 +40,10 @@ enum Command {
     Start(up::TellArguments),
     /// Let `natter up` replace what was built anew or configured otherwise: what SIGHUP does
     Reload(up::PsArguments),
+    /// Write a topology as what operators use: a compose file, unit files, Kubernetes manifests
+    Deploy(deploy::DeployArguments),
+    /// Ask a process whether it is ready; the exit status says so
+    Ready(ready::ReadyArguments),
     #[command(hide = true)]
     Leash(up::LeashArguments),
 }
@@ -56,6 +62,8 @@ fn main() -> ExitCode {
             Command::Stop(arguments) => up::stop(arguments).await,
             Command::Start(arguments) => up::start(arguments).await,
             Command::Reload(arguments) => up::reload(arguments).await,
+            Command::Deploy(arguments) => deploy::run(&arguments),
+            Command::Ready(arguments) => ready::run(arguments).await,
             Command::Leash(arguments) => up::become_program(&arguments),
         }
     };

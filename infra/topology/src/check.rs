@@ -44,6 +44,12 @@ impl Process {
         if let Some(host) = &self.host {
             is_name(host).context("host")?;
         }
+        for secret in &self.secrets {
+            ensure!(
+                !secret.contains('/') && !secret.starts_with('.'),
+                "secrets: {secret:?} is no file of the bus"
+            );
+        }
         if let Some(most) = self.scale_to {
             ensure!((self.copies..=COPIES_MAX).contains(&most), "scale_to: expected {} or more", self.copies);
         }

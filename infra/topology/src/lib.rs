@@ -6,6 +6,7 @@
 //! A part is a name here. Which parts exist only the programs know that run them.
 
 mod check;
+pub mod deploy;
 
 use std::path::Path;
 
@@ -88,6 +89,9 @@ pub struct Process {
     pub settings: toml::Table,
     /// The host it runs on, when `natter up` shall make hosts of network namespaces.
     pub host: Option<String>,
+    /// Secrets of the bus that it reads besides the credentials of its parts, such as `passport.key`.
+    #[serde(default)]
+    pub secrets: Vec<String>,
     /// The memory that an orchestrator grants to each copy, in MiB.
     #[serde(default = "memory_mib")]
     pub memory_mib: u32,

@@ -45,6 +45,7 @@ impl Cluster {
                 monitoring_port: ports[number * 3 + 1],
                 route_port: ports[number * 3 + 2],
                 routes: (0..3).filter(|other| *other != number).map(route).collect(),
+                seen_at: None,
                 encrypted_as: Some(vec!["127.0.0.1".into(), "localhost".into()]),
             })
             .collect();

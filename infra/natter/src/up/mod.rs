@@ -36,6 +36,8 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use client::{PsArguments, TellArguments, ps, reload, restart, start, stop};
 pub(crate) use leash::{LeashArguments, become_program};
+pub(crate) use probe::answers;
+pub(crate) use running::write_private;
 
 use control::{Reply, Request};
 use data::Data;

@@ -73,6 +73,8 @@ impl Planner {
                 monitoring_port: self.ports.of(format!("{name} monitoring"))?,
                 route_port: self.ports.of(format!("{name} routes"))?,
                 routes: Vec::new(),
+                // It logs to standard error, like the others.
+                seen_at: Some(data.bus()),
                 encrypted_as: topology.nats.tls.then(|| vec![LOOPBACK.to_owned(), "localhost".to_owned()]),
             });
         }

@@ -24,6 +24,11 @@ pub(super) async fn is_ready(ready: &Ready, generation: usize) -> bool {
     matches!(timeout(WITHIN, asked).await, Ok(Ok(true)))
 }
 
+/// Whether `path` at an address is answered with success, soon.
+pub(crate) async fn answers(address: &str, path: &str) -> bool {
+    matches!(timeout(WITHIN, get(address, path)).await, Ok(Ok(true)))
+}
+
 /// Whether `path` is answered with success. Only the status line is read.
 async fn get(address: &str, path: &str) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;

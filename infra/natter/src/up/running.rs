@@ -131,7 +131,7 @@ async fn version(program: &Path) -> String {
 }
 
 /// Writes a file that may hold a password, whole or not at all.
-pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let Some(directory) = path.parent() else { bail!("a file has a directory") };
