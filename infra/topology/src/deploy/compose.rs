@@ -67,7 +67,7 @@ pub fn compose(
                 .insert(format!("{}-{number}", process.name), with(service.clone(), "ports", json!(ports)));
         }
     }
-    let mut root = json!({ "name": "natter", "services": services });
+    let mut root = json!({ "services": services });
     if !volumes.is_empty() {
         root["volumes"] = volumes.into();
     }

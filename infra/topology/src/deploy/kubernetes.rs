@@ -192,13 +192,17 @@ fn deployment(topology: &Topology, process: &Process, around: &Surroundings<'_>)
         // The new one serves before the old one drains.
         json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } })
     };
-    json!({
+    let mut deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(name),
         "spec": {
-            "replicas": process.copies,
             "strategy": strategy,
             "selector": { "matchLabels": labels(name) },
             "template": { "metadata": { "labels": labels(name) }, "spec": pod },
         },
-    })
+    });
+    // Where it scales by itself, applying the file again must not undo that.
+    if process.scale_to.is_none() {
+        deployment["spec"]["replicas"] = json!(process.copies);
+    }
+    deployment
 }
