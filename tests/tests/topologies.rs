@@ -166,6 +166,27 @@ async fn one_nats_server_of_three_dies_and_everybody_talks_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_replaced_while_everybody_talks_and_the_former_ones_are_refused() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let addresses: Vec<Address> = vec![platform.tcp_of("edge1").await, platform.tcp_of("edge2").await];
+    let load = Load { clients: 16, per_second: 40.0, moves_per_second: 1.0, ..Load::standard(3, addresses) };
+    let load = load.start().await;
+    let before = pids(&platform).await;
+    for holder in ["message", "user", "edge", "group"] {
+        let file = platform.bus_directory().join(format!("{holder}.nk"));
+        let former = std::fs::read_to_string(&file).unwrap();
+        let said = platform.tell(&["rotate", holder, "--keep", "1"]).await.unwrap();
+        assert!(said.ends_with(&format!("{holder}: only the new credential is accepted\n")), "{said}");
+        let new = std::fs::read_to_string(&file).unwrap();
+        assert!(platform.admits(&new).await && !platform.admits(&former).await, "{holder}");
+    }
+    assert_eq!(pids(&platform).await, before, "without a restart");
+    let figures = judged(load).await.figures;
+    assert_eq!(figures.disconnects, 0, "{figures:?}");
+    assert!(platform.tell(&["rotate", "nobody"]).await.unwrap_err().contains("nobody holds a credential"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_behind_however_it_ends() {
     for (name, limit) in [("INT", 30), ("TERM", 30), ("KILL", 5)] {
         let mut platform = Platform::up("distributed", Backend::Sqlite, &[]).await;

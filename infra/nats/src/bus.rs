@@ -11,7 +11,7 @@ use broker_schemas::subject;
 use nkeys::KeyPair;
 use serde::Deserialize;
 
-use crate::{config, file, passport};
+use crate::{config, file, passport, rotate};
 
 /// How the server of a [`Bus`] runs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -36,6 +36,7 @@ impl Default for Options {
 /// | file | content |
 /// |---|---|
 /// | `<holder>.nk`, `system.nk` | one NKey seed |
+/// | `<holder>.nk.next`, `<holder>.nk.former` | while a credential is replaced: also accepted |
 /// | `passport.key`, `passport.pub` | see [`PassportKey`](crate::PassportKey) |
 /// | `nats-server.conf`, `accounts.conf` | public keys only, written anew at every opening |
 /// | `ca.crt`, `ca.key` | the authority of an encrypted bus |
@@ -68,7 +69,13 @@ impl Bus {
         let bus = Self { dir: private_dir(dir).with_context(|| format!("can't create {}", dir.display()))? };
         let mut holders = Vec::new();
         for holder in Holder::all() {
-            holders.push((holder, ensure_seed(&bus.seed_path(holder))?));
+            let seed = bus.seed_path(holder);
+            holders.push((holder, ensure_seed(&seed)?));
+            for other in [rotate::next(&seed), rotate::former(&seed)] {
+                if other.exists() {
+                    holders.push((holder, public_key(&other)?));
+                }
+            }
         }
         let system = ensure_seed(&bus.system_seed_path())?;
         passport::ensure_keys(&bus.passport_key_path(), &bus.passport_public_path())?;
@@ -167,8 +174,12 @@ pub(crate) fn private_dir(dir: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Makes a seed unless there is one, and returns its public key.
-fn ensure_seed(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn ensure_seed(path: &Path) -> anyhow::Result<String> {
     file::create(path, || Ok(format!("{}\n", KeyPair::new_user().seed()?)))?;
+    public_key(path)
+}
+
+fn public_key(path: &Path) -> anyhow::Result<String> {
     let key = KeyPair::from_seed(file::read(path)?.trim_end())
         .with_context(|| format!("{} is damaged; delete it to get a new key", path.display()))?;
     Ok(key.public_key())

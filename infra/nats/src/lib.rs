@@ -9,6 +9,7 @@ mod config;
 mod file;
 mod member;
 mod passport;
+mod rotate;
 mod server;
 
 pub use bus::{Bus, Options};

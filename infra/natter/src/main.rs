@@ -40,6 +40,8 @@ enum Command {
     Start(up::TellArguments),
     /// Let `natter up` replace what was built anew or configured otherwise: what SIGHUP does
     Reload(up::PsArguments),
+    /// Replace a credential of the bus while `natter up` runs
+    Rotate(up::RotateArguments),
     /// Write a topology as what operators use: a compose file, unit files, Kubernetes manifests
     Deploy(deploy::DeployArguments),
     /// Ask a process whether it is ready; the exit status says so
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
             Command::Stop(arguments) => up::stop(arguments).await,
             Command::Start(arguments) => up::start(arguments).await,
             Command::Reload(arguments) => up::reload(arguments).await,
+            Command::Rotate(arguments) => up::rotate_credential(arguments).await,
             Command::Deploy(arguments) => deploy::run(&arguments),
             Command::Ready(arguments) => ready::run(arguments).await,
             Command::Leash(arguments) => up::become_program(&arguments),

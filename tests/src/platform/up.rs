@@ -120,6 +120,27 @@ impl Platform {
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
+    /// Whether every NATS server takes a credential, given as its seed.
+    pub async fn admits(&self, seed: &str) -> bool {
+        let mut admits = Vec::new();
+        for copy in copies(self.directory()).await {
+            let Some(url) = copy["addresses"]["clients"].as_str() else { continue };
+            let options = async_nats::ConnectOptions::with_nkey(seed.trim().to_owned())
+                .add_root_certificates(self.bus_directory().join("ca.crt"))
+                .require_tls(url.starts_with("tls:"));
+            match options.connect(url).await {
+                Ok(_) => admits.push(true),
+                Err(error) if error.kind() == async_nats::ConnectErrorKind::AuthorizationViolation => {
+                    admits.push(false);
+                }
+                Err(error) => panic!("{url}: {error:?}"),
+            }
+        }
+        let first = *admits.first().unwrap();
+        assert!(admits.iter().all(|admits| *admits == first), "the servers disagree: {admits:?}");
+        first
+    }
+
     /// The process id of `natter up` itself.
     #[must_use]
     pub fn up_pid(&self) -> u32 {

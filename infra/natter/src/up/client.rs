@@ -27,6 +27,19 @@ pub(crate) struct TellArguments {
     data: PathBuf,
 }
 
+/// Whose credential to replace.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RotateArguments {
+    /// A part, or operator
+    holder: String,
+    /// For how many seconds both credentials are accepted
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    keep: u64,
+    /// Where `natter up` keeps everything
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+}
+
 /// Shows every copy.
 #[allow(clippy::print_stdout)]
 pub(crate) async fn ps(arguments: PsArguments) -> anyhow::Result<()> {
@@ -51,6 +64,10 @@ pub(crate) async fn stop(arguments: TellArguments) -> anyhow::Result<()> {
 
 pub(crate) async fn start(arguments: TellArguments) -> anyhow::Result<()> {
     tell(arguments.data, Request::Start { what: arguments.what }).await
+}
+
+pub(crate) async fn rotate(arguments: RotateArguments) -> anyhow::Result<()> {
+    tell(arguments.data, Request::Rotate { holder: arguments.holder, keep: arguments.keep }).await
 }
 
 pub(crate) async fn reload(arguments: PsArguments) -> anyhow::Result<()> {

@@ -38,6 +38,13 @@ pub(crate) enum Request {
         /// As above.
         what: String,
     },
+    /// Replace a credential of the bus.
+    Rotate {
+        /// Whose.
+        holder: String,
+        /// For how long both are accepted, in seconds.
+        keep: u64,
+    },
     /// Read the topology again: what SIGHUP does.
     Reload,
 }

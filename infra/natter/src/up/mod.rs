@@ -16,6 +16,7 @@ mod ports;
 mod postgres;
 mod probe;
 mod recipe;
+mod rotate;
 mod running;
 mod slot;
 mod supervisor;
@@ -34,7 +35,10 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use client::{PsArguments, TellArguments, ps, reload, restart, start, stop};
+pub(crate) use client::{
+    PsArguments, RotateArguments, TellArguments, ps, reload, restart, rotate as rotate_credential, start,
+    stop,
+};
 pub(crate) use leash::{LeashArguments, become_program};
 pub(crate) use probe::answers;
 pub(crate) use running::write_private;
@@ -154,7 +158,7 @@ impl Installation {
         let topology = self.arguments.load()?;
         let plan = self.plan(&topology)?;
         // Their configurations were written anew, and they read them without stopping.
-        supervisor.each(plan::NATS, || Order::Signal(rustix::process::Signal::HUP), "reloaded", did).await?;
+        rotate::reload(supervisor, did).await?;
         let all = plan.nats.into_iter().chain(plan.postgres).chain(plan.processes).collect();
         supervisor.follow(all, did).await
     }
@@ -170,6 +174,15 @@ struct Up {
 impl Up {
     async fn reload(&self, did: &Did) -> anyhow::Result<()> {
         self.installation.lock().await.reload(&self.supervisor, did).await
+    }
+}
+
+impl Up {
+    async fn rotate(&self, holder: &str, keep: Duration, did: &Did) -> anyhow::Result<()> {
+        // Nothing else writes the bus's files meanwhile.
+        let installation = self.installation.lock().await;
+        let bus = natter_nats::Bus::open_secrets(&installation.data.bus())?;
+        rotate::rotate(&bus, &self.supervisor, holder, keep, did).await
     }
 }
 
@@ -290,6 +303,7 @@ async fn serve(stream: &mut UnixStream, up: &Up) -> anyhow::Result<()> {
             Request::Restart { what } => supervisor.each(&what, || Order::Restart, "replaced", &did).await,
             Request::Stop { what } => supervisor.each(&what, || Order::Stop, "stopped", &did).await,
             Request::Start { what } => supervisor.each(&what, || Order::Start, "started", &did).await,
+            Request::Rotate { holder, keep } => up.rotate(&holder, Duration::from_secs(keep), &did).await,
             Request::Reload => up.reload(&did).await,
         }
     };

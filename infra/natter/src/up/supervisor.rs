@@ -17,7 +17,7 @@ use super::slot::{Done, Handle, Order, Shown, Slot};
 /// Hears what was done, one line each.
 pub(super) type Did = mpsc::Sender<String>;
 
-async fn tell(did: &Did, what: String) {
+pub(super) async fn tell(did: &Did, what: String) {
     // Whoever asked may have left: what has begun is brought to its end.
     let _ = did.send(what).await;
 }
@@ -108,7 +108,7 @@ impl Supervisor {
     }
 
     /// The copies that `what` names: a copy, all copies of a process, or all that run a part.
-    async fn named(&self, what: &str) -> anyhow::Result<Vec<Handle>> {
+    pub(super) async fn named(&self, what: &str) -> anyhow::Result<Vec<Handle>> {
         let handles = self.shared.handles.lock().await.clone();
         let is_named = |handle: &&Handle| {
             let Recipe { name, process, parts, .. } = &handle.recipe;
