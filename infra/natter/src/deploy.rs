@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &DeployArguments) -> anyhow::Result<()> {
     let topology = Topology::load(&arguments.topology)?;
     let out = &arguments.out;
     std::fs::create_dir_all(out).with_context(|| format!("make {}", out.display()))?;
-    let password = password(out)?;
+    // Without a server of its own there is nothing to keep.
+    let password = if topology.has_postgres() { password(out)? } else { String::new() };
     let around = Surroundings {
         all_parts: &PARTS,
         password: &password,
@@ -91,7 +92,7 @@ fn write(out: &Path, file: &File) -> anyhow::Result<()> {
 fn password(out: &Path) -> anyhow::Result<String> {
     let path = out.join("postgres.password");
     if !path.exists() {
-        return Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?));
+        write_private(&path, &format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))?;
     }
     std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }

@@ -70,7 +70,7 @@ struct Place {
     bus_directory: String,
     bus_url: String,
     database_url: String,
-    /// Where data is, for SQLite and as the only directory that is written.
+    /// Where `/readyz` answers.
     telemetry: String,
 }
 
@@ -100,7 +100,8 @@ impl Topology {
     }
 
     /// Whether a PostgreSQL server belongs to it.
-    fn has_postgres(&self) -> bool {
+    #[must_use]
+    pub fn has_postgres(&self) -> bool {
         self.database == Database::Postgres { url: None }
     }
 
