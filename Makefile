@@ -43,6 +43,18 @@ soak: nats-server ## Random faults under load for MINUTES=20; in the end nothing
 	tests/tools/with-postgres.sh tests/tools/faults.sh $(FAULTS)/natter-faults \
 		--soak $(or $(MINUTES),20) --database $(or $(DATABASE),sqlite) --seed $(or $(SEED),1)
 
+TOPOLOGIES := standalone cluster distributed
+# Suites that treat the platform from without: the same on any topology.
+FROM_WITHOUT := conversation groups
+
+topologies: nats-server ## Run the suites of conversations and groups on each topology as `natter up` runs it; TOPOLOGIES=cluster for one
+	cargo build --workspace --bins
+	@for topology in $(TOPOLOGIES); do \
+		echo "on $$topology:"; \
+		NATTER_TEST_TOPOLOGY=$$topology tests/tools/with-postgres.sh \
+			cargo test --workspace $(foreach suite,$(FROM_WITHOUT),--test $(suite)) || exit 1; \
+	done
+
 plans: nats-server ## Do random plans to the system and to its model, with seeds from the time; PLANS=500 for more
 	cargo build --workspace --bins
 	NATTER_PLANS=$(PLANS) NATTER_PLAN_SEED=$$(date +%s) tests/tools/with-postgres.sh cargo test --package natter-tests --test plans
@@ -71,4 +83,4 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data
 
-.PHONY: help run test lint faults soak plans bench modules lock nats-server nats-cli clean-data
+.PHONY: help run test lint faults soak topologies plans bench modules lock nats-server nats-cli clean-data

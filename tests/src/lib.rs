@@ -22,7 +22,7 @@ mod wire;
 
 pub use device::Device;
 pub use person::{Person, befriend};
-pub use platform::{ADMIN_EDGE, Backend, Platform, Usage, program, signal};
+pub use platform::{ADMIN_EDGE, Backend, Platform, Shown, Usage, program, signal};
 pub use random::Random;
 pub use shell::Shell;
 pub use terminal::Terminal;

@@ -1,5 +1,9 @@
 //! The platform, running.
 
+mod up;
+
+pub use up::Shown;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -46,6 +50,8 @@ pub struct Platform {
     wraps: BTreeMap<&'static str, Vec<String>>,
     /// Settings of one part.
     own_settings: BTreeMap<&'static str, Vec<String>>,
+    /// The topology that `natter up` runs in place of what the tests start by themselves.
+    topology: Option<String>,
 }
 
 /// What every test platform has otherwise than a real one: no limits on how fast a single machine may act, and hashes
@@ -102,6 +108,9 @@ impl Platform {
 
     /// Starts the bus, and each part in a process of its own.
     pub async fn start_distributed(&mut self) {
+        if self.topology.is_some() {
+            return self.start(ALL).await;
+        }
         self.start_bus().await;
         self.start_parts().await;
     }
@@ -138,6 +147,7 @@ impl Platform {
             processes: BTreeMap::new(),
             wraps: BTreeMap::new(),
             own_settings: BTreeMap::new(),
+            topology: up::chosen(),
         }
     }
 
@@ -152,6 +162,9 @@ impl Platform {
     /// Starts a part that doesn't run: one of a distributed platform, or all of a standalone one. A digit at the end of
     /// the name makes it another copy: `edge2`.
     pub async fn start(&mut self, part: &'static str) {
+        if self.topology.is_some() && part != ALL {
+            return up::has_further_copy(part);
+        }
         let started = self.spawn_serving(part).await;
         assert!(self.processes.insert(part, started).is_none(), "{part} runs already");
     }
@@ -271,6 +284,9 @@ impl Platform {
 
     /// The same, of one of several edges.
     pub async fn address_of(&self, edge: &str, socket: &str) -> String {
+        if self.topology.is_some() {
+            return up::address_of(self.directory.path(), edge, socket).await;
+        }
         let deadline = Instant::now() + START;
         loop {
             if let Ok(text) = std::fs::read_to_string(self.address_file(edge)) {
@@ -372,6 +388,29 @@ impl Platform {
 
     fn spawn(&self, part: &'static str) -> Child {
         let _ = std::fs::remove_file(self.address_file(part));
+        let mut command = if let Some(topology) = &self.topology {
+            let database = &self.database;
+            up::command(topology, self.directory.path(), database, self.settings.iter().map(String::as_str))
+        } else {
+            self.command(part)
+        };
+        if let Some(server) = nats_server() {
+            command.env("NATTER_NATS_SERVER", server);
+        }
+        let log = std::fs::File::options().create(true).append(true).open(self.log(part)).unwrap();
+        command
+            // A test's own environment must not configure what it tests.
+            .env_remove("NATTER_SERVER")
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{part} does not start: {error}"))
+    }
+
+    fn command(&self, part: &'static str) -> Command {
         let mut command = if part == ALL {
             let mut command = Command::new(program("natter"));
             command.args(["serve", "--bus-port", "0", "--data"]).arg(self.directory.path());
@@ -402,29 +441,21 @@ impl Platform {
         for setting in self.settings.iter().chain(self.own_settings.get(part).into_iter().flatten()) {
             set(&mut command, setting.clone());
         }
-        if let Some(server) = nats_server() {
-            command.env("NATTER_NATS_SERVER", server);
-        }
-        let log = std::fs::File::options().create(true).append(true).open(self.log(part)).unwrap();
         command
-            // A test's own environment must not configure what it tests.
-            .env_remove("NATTER_SERVER")
-            .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{part} does not start: {error}"))
     }
 
     /// Spawns a part and waits until it says that it serves.
     async fn spawn_serving(&self, part: &'static str) -> Child {
-        let word = if has_sockets(part) { " listening" } else { " serving" };
+        let word = match () {
+            () if self.topology.is_some() => up::IS_UP,
+            () if has_sockets(part) => " listening",
+            () => " serving",
+        };
         let said = || std::fs::read_to_string(self.log(part)).unwrap_or_default().matches(word).count();
         let before = said();
         let mut process = self.spawn(part);
-        let deadline = Instant::now() + START;
+        let patience = if self.topology.is_some() { up::START } else { START };
+        let deadline = Instant::now() + patience;
         while said() <= before {
             assert!(process.try_wait().unwrap().is_none(), "{part} ended; its log:\n{}", self.logs());
             assert!(Instant::now() < deadline, "{part} does not serve; its log:\n{}", self.logs());

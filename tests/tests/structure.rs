@@ -49,6 +49,7 @@ fn only_the_host_names_the_nats_client() {
         "edge/terminal",
         "infra/natter",
         "infra/nats",
+        "infra/topology",
         "modules/user",
         "modules/friend",
         "modules/group",

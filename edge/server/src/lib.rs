@@ -74,8 +74,9 @@ impl Part for Edge {
         let settings = &gateway.settings;
         let limits = Limits::new(settings.max_connections, settings.max_connections_per_address);
         let refusal = Closing::TOO_MANY_CONNECTIONS.frame().encode(Encoding::Json, true);
-        let tcp = Port::bind(&settings.tcp, &limits, refusal).await.context("edge.tcp")?;
-        let http = Port::bind(&settings.http, &limits, http::REFUSAL).await.context("edge.http")?;
+        let shared = settings.share_ports;
+        let tcp = Port::bind(&settings.tcp, shared, &limits, refusal).await.context("edge.tcp")?;
+        let http = Port::bind(&settings.http, shared, &limits, http::REFUSAL).await.context("edge.http")?;
         let (tcp_address, http_address) = (tcp.address()?, http.address()?);
         gateway.work.spawn(listen::serve_tcp(gateway.clone(), tcp));
         gateway.work.spawn(http::serve(gateway.clone(), http));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::closing::Closing;
 use crate::gateway::Gateway;
@@ -24,6 +24,8 @@ const PROBES: u32 = 3;
 /// After an accept that failed for want of something, such as file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Connections that wait to be accepted; as many as Rust's own listener lets wait.
+const BACKLOG: u32 = 1024;
 
 /// A port on which clients connect.
 #[derive(Debug)]
@@ -41,13 +43,15 @@ pub(crate) struct Visitor {
 }
 
 impl Port {
-    /// Listens on `address`. Clients beyond the limits hear `refusal`.
+    /// Listens on `address`, together with others if it is `shared`. Clients beyond the limits hear `refusal`.
     pub(crate) async fn bind(
         address: &str,
+        shared: bool,
         limits: &Arc<Limits>,
         refusal: impl Into<Vec<u8>>,
     ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
+        let listener = if shared { listen_together(address).await } else { TcpListener::bind(address).await };
+        let listener = listener.with_context(|| format!("listen on {address}"))?;
         Ok(Self { listener, limits: limits.clone(), refusal: refusal.into() })
     }
 
@@ -92,6 +96,17 @@ impl Port {
             }
         }
     }
+}
+
+/// Listens on a port on which others may listen that said the same.
+async fn listen_together(address: &str) -> io::Result<TcpListener> {
+    let nowhere = || io::Error::new(io::ErrorKind::AddrNotAvailable, "no such address");
+    let address = tokio::net::lookup_host(address).await?.next().ok_or_else(nowhere)?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

@@ -17,6 +17,9 @@ pub struct Settings {
     /// Whether it carries calls of the service `admin`, with a credential of its own (`admin-edge`). An edge that doesn't has
     /// them refused. Keep the ports of one that does where staff can reach them, and others need not.
     pub admin: bool,
+    /// Whether other edges of the same user may listen on the same ports: the kernel then spreads new connections among
+    /// them. An edge and its successor do so for a moment.
+    pub share_ports: bool,
     /// Once both ports listen, their addresses are written to this file, as JSON: `{"tcp":"…","http":"…"}`. Nothing is
     /// written when absent.
     pub address_file: Option<PathBuf>,
@@ -49,6 +52,7 @@ impl Default for Settings {
             tcp: "127.0.0.1:7667".into(),
             http: "127.0.0.1:7668".into(),
             admin: false,
+            share_ports: false,
             address_file: None,
             allowed_origins: Vec::new(),
             max_connections: 15_000,

@@ -5,6 +5,7 @@
 //! PostgreSQL both pools are the same. What they don't both understand, a module writes twice, and asks for the
 //! [`Dialect`].
 
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
@@ -102,6 +103,10 @@ impl Database {
                 sqlx::migrate::Migration::new(version, name, MigrationType::Simple, sql, false)
             })
             .collect();
+        let _alone = match settings.url.strip_prefix("sqlite:") {
+            Some(directory) => Some(migrate_alone(Path::new(directory), module).await?),
+            None => None,
+        };
         Migrator::with_migrations(migrations)
             .run(&database.write)
             .await
@@ -260,9 +265,48 @@ impl Database {
     }
 }
 
+/// Keeps copies that start at once from migrating at once. With PostgreSQL sqlx does so by itself.
+async fn migrate_alone(directory: &Path, module: &str) -> anyhow::Result<File> {
+    let path = directory.join(format!("{module}.db-migrate"));
+    let lock = || {
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(TryLockError::Error)?;
+        file.try_lock().map(|()| file)
+    };
+    let started = tokio::time::Instant::now();
+    loop {
+        match lock() {
+            Ok(file) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < START_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error).with_context(|| format!("lock {}", path.display())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn copies_that_start_at_once_migrate_once() {
+        const MIGRATIONS: &[(i64, &str, &str)] = &[
+            (1, "make", "CREATE TABLE t (text TEXT NOT NULL)"),
+            (2, "add", "ALTER TABLE t ADD COLUMN number BIGINT"),
+            (3, "add more", "ALTER TABLE t ADD COLUMN more BIGINT"),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let settings = DatabaseSettings {
+            url: format!("sqlite:{}", directory.path().display()),
+            ..DatabaseSettings::default()
+        };
+        let open = || Database::open(&settings, "test", MIGRATIONS);
+        let opened = futures_util::future::join_all((0..6).map(|_| open())).await;
+        for database in opened {
+            database.unwrap().close().await;
+        }
+    }
 
     #[tokio::test]
     async fn a_database_that_holds_more_is_larger() {

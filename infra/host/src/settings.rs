@@ -112,11 +112,14 @@ pub struct BusSettings {
     pub url: String,
     /// Where the credentials are: `<holder>.nk` and `passport.pub`.
     pub directory: PathBuf,
+    /// The certificate of the authority that every server must prove itself by, in a PEM file. Without it the bus is not
+    /// encrypted.
+    pub ca: Option<PathBuf>,
 }
 
 impl Default for BusSettings {
     fn default() -> Self {
-        Self { url: "nats://127.0.0.1:4222".into(), directory: "data/bus".into() }
+        Self { url: "nats://127.0.0.1:4222".into(), directory: "data/bus".into(), ca: None }
     }
 }
 

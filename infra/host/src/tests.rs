@@ -36,8 +36,11 @@ impl Rig {
         let options = natter_nats::Options { port: 0, ..natter_nats::Options::default() };
         let bus = natter_nats::Bus::create_or_open(directory.path(), &options).unwrap();
         let server = natter_nats::Server::start(&bus, None).await.unwrap();
-        let settings =
-            BusSettings { url: server.client_url().to_owned(), directory: directory.path().to_owned() };
+        let settings = BusSettings {
+            url: server.client_url().to_owned(),
+            directory: directory.path().to_owned(),
+            ca: None,
+        };
         Self { directory, server, settings }
     }
 

@@ -11,7 +11,7 @@ use broker_schemas::subject;
 use nkeys::KeyPair;
 use serde::Deserialize;
 
-use crate::{config, file, passport};
+use crate::{config, file, passport, rotate};
 
 /// How the server of a [`Bus`] runs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -36,8 +36,11 @@ impl Default for Options {
 /// | file | content |
 /// |---|---|
 /// | `<holder>.nk`, `system.nk` | one NKey seed |
+/// | `<holder>.nk.next`, `<holder>.nk.former` | while a credential is replaced: also accepted |
 /// | `passport.key`, `passport.pub` | see [`PassportKey`](crate::PassportKey) |
 /// | `nats-server.conf`, `accounts.conf` | public keys only, written anew at every opening |
+/// | `ca.crt`, `ca.key` | the authority of an encrypted bus |
+/// | `<server>/` | configuration, certificate and log of each of several servers |
 /// | `operator.env`, `system.env` | for people at the NATS CLI; the `.json` files beside them are its contexts |
 #[derive(Debug, Clone)]
 pub struct Bus {
@@ -51,17 +54,32 @@ impl Bus {
     /// # Errors
     /// When the directory can't be written, or a file in it is damaged.
     pub fn create_or_open(dir: &Path, options: &Options) -> anyhow::Result<Self> {
+        let bus = Self::open_secrets(dir)?;
+        let outputs = config::Outputs { pid: &bus.pid_path(), log: &bus.log_path(), ports: &bus.dir };
+        file::write(&bus.conf_path(), &config::server(options, &outputs))?;
+        Ok(bus)
+    }
+
+    /// The same, for an installation that runs its servers otherwise: each [`Member`](crate::Member) is configured by
+    /// [`Bus::configure`].
+    ///
+    /// # Errors
+    /// As [`Bus::create_or_open`].
+    pub fn open_secrets(dir: &Path) -> anyhow::Result<Self> {
         let bus = Self { dir: private_dir(dir).with_context(|| format!("can't create {}", dir.display()))? };
         let mut holders = Vec::new();
         for holder in Holder::all() {
-            holders.push((holder, ensure_seed(&bus.seed_path(holder))?));
+            let seed = bus.seed_path(holder);
+            holders.push((holder, ensure_seed(&seed)?));
+            for other in [rotate::next(&seed), rotate::former(&seed)] {
+                if other.exists() {
+                    holders.push((holder, public_key(&other)?));
+                }
+            }
         }
         let system = ensure_seed(&bus.system_seed_path())?;
         passport::ensure_keys(&bus.passport_key_path(), &bus.passport_public_path())?;
-
-        let outputs = config::Outputs { pid: &bus.pid_path(), log: &bus.log_path(), ports: &bus.dir };
         file::write(&bus.dir.join("accounts.conf"), &config::accounts(&holders, &system))?;
-        file::write(&bus.conf_path(), &config::server(options, &outputs))?;
         Ok(bus)
     }
 
@@ -78,7 +96,8 @@ impl Bus {
             (SYSTEM, self.system_seed_path(), None),
         ] {
             let context = self.dir.join(format!("{name}.json"));
-            file::write(&context, &config::context(url, &seed, inbox))?;
+            let authority = url.starts_with("tls:").then(|| self.authority_path());
+            file::write(&context, &config::context(url, &seed, inbox, authority.as_deref()))?;
             let environment = self.dir.join(format!("{name}.env"));
             file::write(&environment, &config::environment(url, &seed, &context))?;
         }
@@ -140,7 +159,7 @@ impl Bus {
 const SYSTEM: &str = "system";
 
 /// Creates `dir` for its owner only, or closes it to everyone else, and returns its absolute path.
-fn private_dir(dir: &Path) -> std::io::Result<PathBuf> {
+pub(crate) fn private_dir(dir: &Path) -> std::io::Result<PathBuf> {
     const OWNER_ONLY: u32 = 0o700;
     if let Some(parent) = dir.parent() {
         fs::create_dir_all(parent)?;
@@ -155,8 +174,12 @@ fn private_dir(dir: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Makes a seed unless there is one, and returns its public key.
-fn ensure_seed(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn ensure_seed(path: &Path) -> anyhow::Result<String> {
     file::create(path, || Ok(format!("{}\n", KeyPair::new_user().seed()?)))?;
+    public_key(path)
+}
+
+fn public_key(path: &Path) -> anyhow::Result<String> {
     let key = KeyPair::from_seed(file::read(path)?.trim_end())
         .with_context(|| format!("{} is damaged; delete it to get a new key", path.display()))?;
     Ok(key.public_key())

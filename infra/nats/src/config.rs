@@ -5,6 +5,7 @@ use std::path::Path;
 
 use broker_schemas::permission::Holder;
 
+use crate::Member;
 use crate::bus::Options;
 
 const HEADER: &str = "# Written by natter at every start, from the contract: edits are lost.\n";
@@ -40,6 +41,63 @@ logfile_max_num: 4
 include "accounts.conf"
 "#
     )
+}
+
+/// The configuration of one of several servers, in a directory of its own below that of the bus, which it sees at `bus`.
+pub(crate) fn member(member: &Member, bus: &Path) -> String {
+    let (dir, authority) = (&bus.join(&member.name), &crate::certificate::certificate_path(bus));
+    let Member { name, address, port, monitoring_port, .. } = member;
+    let listens = quoted(&format!("{address}:{port}"));
+    let name = quoted(name);
+    let outputs = if member.seen_at.is_none() {
+        let [pid, log] =
+            [file_in(dir, "nats-server.pid"), file_in(dir, "nats-server.log")].map(|text| quoted(&text));
+        format!("pid_file: {pid}\nlog_file: {log}\nlogfile_size_limit: 16MB\nlogfile_max_num: 4\n")
+    } else {
+        String::new()
+    };
+    let tls = |verify: &str| match &member.encrypted_as {
+        Some(_) => {
+            let [certificate, key, authority] =
+                [file_in(dir, "server.crt"), file_in(dir, "server.key"), authority.to_string_lossy().into()]
+                    .map(|text| quoted(&text));
+            format!("tls: {{ cert_file: {certificate}, key_file: {key}, ca_file: {authority}{verify} }}\n")
+        }
+        None => String::new(),
+    };
+    let cluster = cluster(member, &tls(", verify: true"));
+    let tls = tls("");
+    format!(
+        r#"{HEADER}server_name: {name}
+listen: {listens}
+http: "127.0.0.1:{monitoring_port}"
+{tls}{cluster}max_payload: 1048576
+# A client that reads nothing for this long is cut off, so that its queue ends.
+write_deadline: "10s"
+{outputs}include "../accounts.conf"
+"#
+    )
+}
+
+/// The part about the other servers. Clients know them all from their own settings.
+fn cluster(member: &Member, tls: &str) -> String {
+    if member.routes.is_empty() {
+        return String::new();
+    }
+    let Member { address, route_port, .. } = member;
+    let listens = quoted(&format!("{address}:{route_port}"));
+    let routes: String = member
+        .routes
+        .iter()
+        .map(|route| format!("    {}\n", quoted(&format!("nats-route://{route}"))))
+        .collect();
+    format!(
+        "cluster: {{\n  name: natter\n  listen: {listens}\n  no_advertise: true\n  {tls}  routes: [\n{routes}  ]\n}}\n"
+    )
+}
+
+fn file_in(dir: &Path, name: &str) -> String {
+    dir.join(name).to_string_lossy().into_owned()
 }
 
 /// `accounts.conf`: public keys, and what each may do.
@@ -88,10 +146,16 @@ fn quoted(text: &str) -> String {
 }
 
 /// A context of the NATS CLI. It alone carries an inbox prefix: no variable of the CLI does.
-pub(crate) fn context(url: &str, seed: &Path, inbox_prefix: Option<&str>) -> String {
+pub(crate) fn context(
+    url: &str,
+    seed: &Path,
+    inbox_prefix: Option<&str>,
+    authority: Option<&Path>,
+) -> String {
     let context = serde_json::json!({
         "url": url,
         "nkey": seed,
+        "ca": authority.unwrap_or(Path::new("")),
         "inbox_prefix": inbox_prefix.unwrap_or_default(),
     });
     format!("{context:#}\n")

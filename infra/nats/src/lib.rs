@@ -4,11 +4,15 @@
 //! a NATS server of its own uses the first without the second: its configuration includes `accounts.conf`.
 
 mod bus;
+mod certificate;
 mod config;
 mod file;
+mod member;
 mod passport;
+mod rotate;
 mod server;
 
 pub use bus::{Bus, Options};
+pub use member::Member;
 pub use passport::{PassportKey, load_public_keys};
 pub use server::{Server, find};

@@ -1,9 +1,12 @@
-//! One program for all of Natter: `serve` runs any set of parts, `chat`, `call` and `admin` are clients, `decode` is for
-//! people who look at the bus.
+//! One program for all of Natter: `serve` runs any set of parts, `up` a whole installation, `chat`, `call` and `admin` are
+//! clients, `decode` is for people who look at the bus.
 
 mod console;
 mod decode;
+mod deploy;
+mod ready;
 mod serve;
+mod up;
 
 use std::process::ExitCode;
 
@@ -28,6 +31,26 @@ enum Command {
     Admin(natter_terminal::AdminArgs),
     /// Show a message of the bus as JSON: for `nats sub --translate 'natter decode {{Subject}}'`
     Decode(decode::DecodeArguments),
+    /// Run a whole installation on this machine, as a topology says it
+    Up(up::UpArguments),
+    /// Show what `natter up` runs
+    Ps(up::PsArguments),
+    /// Replace processes of `natter up`, one after the other: the new one serves before the old one drains
+    Restart(up::TellArguments),
+    /// Stop processes of `natter up`
+    Stop(up::TellArguments),
+    /// Start processes of `natter up` that were stopped, or given up
+    Start(up::TellArguments),
+    /// Let `natter up` replace what was built anew or configured otherwise: what SIGHUP does
+    Reload(up::PsArguments),
+    /// Replace a credential of the bus while `natter up` runs
+    Rotate(up::RotateArguments),
+    /// Write a topology as what operators use: a compose file, unit files, Kubernetes manifests
+    Deploy(deploy::DeployArguments),
+    /// Ask a process whether it is ready; the exit status says so
+    Ready(ready::ReadyArguments),
+    #[command(hide = true)]
+    Leash(up::LeashArguments),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +65,16 @@ fn main() -> ExitCode {
                 None => natter_terminal::admin(arguments).await,
             },
             Command::Decode(arguments) => decode::run(&arguments),
+            Command::Up(arguments) => Box::pin(up::up(arguments)).await,
+            Command::Ps(arguments) => up::ps(arguments).await,
+            Command::Restart(arguments) => up::restart(arguments).await,
+            Command::Stop(arguments) => up::stop(arguments).await,
+            Command::Start(arguments) => up::start(arguments).await,
+            Command::Reload(arguments) => up::reload(arguments).await,
+            Command::Rotate(arguments) => up::rotate_credential(arguments).await,
+            Command::Deploy(arguments) => deploy::run(&arguments),
+            Command::Ready(arguments) => ready::run(arguments).await,
+            Command::Leash(arguments) => up::become_program(&arguments),
         }
     };
     natter_host::block_on(run, natter_terminal::exit_code)

@@ -10,7 +10,7 @@ use natter_host::{
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Modules before the edge: whoever can connect finds everything there. They stop the other way round.
-const PARTS: [&str; 6] = [
+pub(crate) const PARTS: [&str; 6] = [
     natter_message::Message::NAME,
     natter_friend::Friend::NAME,
     natter_group::Group::NAME,

@@ -1,15 +1,17 @@
 //! One connection to NATS, with the facts about the client that cost others time built around.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use async_nats::{Client, ConnectOptions, HeaderMap, connection::State};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, HeaderMap, connection::State};
 use broker_schemas::permission::Holder;
 use broker_schemas::subject::{self, Subject};
 use broker_schemas::{Code, Error};
 use bytes::Bytes;
+use nkeys::KeyPair;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -39,14 +41,18 @@ impl Connection {
         purpose: &'static str,
     ) -> anyhow::Result<Self> {
         let file = settings.directory.join(format!("{}.nk", holder.name()));
-        let seed = std::fs::read_to_string(&file)
-            .with_context(|| format!("read the credential {}", file.display()))?;
+        credential(&file)?;
         let (disrupt, disruptions) = watch::channel(0);
         let (lose, lost) = watch::channel(0);
         let closed = Arc::new(AtomicBool::new(false));
         let events = Events { holder: holder.name(), purpose, disrupt, lose, closed: closed.clone() };
         let events = Arc::new(events);
-        let options = ConnectOptions::with_nkey(seed.trim().to_owned())
+        // Read at every connect: a credential that was replaced counts from the next one on.
+        let prove = move |nonce: Vec<u8>| {
+            let proof = prove(&file, &nonce).map_err(|error| AuthError::new(format!("{error:#}")));
+            async move { proof }
+        };
+        let options = ConnectOptions::with_auth_callback(prove)
             .name(format!("natter {} {purpose}", holder.name()))
             .custom_inbox_prefix(subject::inbox_prefix(holder.name()))
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
@@ -59,6 +65,11 @@ impl Connection {
                 let events = events.clone();
                 async move { events.on(&event) }
             });
+        let options = match &settings.ca {
+            // No other authority is trusted then, and no server that doesn't encrypt.
+            Some(authority) => options.add_root_certificates(authority.clone()).require_tls(true),
+            None => options,
+        };
         let servers: Vec<String> = settings.url.split(',').map(|server| server.trim().to_owned()).collect();
         let started = tokio::time::Instant::now();
         loop {
@@ -196,6 +207,21 @@ impl Events {
             Event::Draining | Event::Closed => {}
         }
     }
+}
+
+fn credential(file: &Path) -> anyhow::Result<KeyPair> {
+    let seed =
+        std::fs::read_to_string(file).with_context(|| format!("read the credential {}", file.display()))?;
+    KeyPair::from_seed(seed.trim()).with_context(|| format!("{} is damaged", file.display()))
+}
+
+/// Signs what the server asks to be signed.
+fn prove(file: &Path, nonce: &[u8]) -> anyhow::Result<Auth> {
+    let key = credential(file)?;
+    let mut auth = Auth::new();
+    auth.signature = Some(key.sign(nonce).context("sign")?);
+    auth.nkey = Some(key.public_key());
+    Ok(auth)
 }
 
 fn reconnect_delay(attempt: usize) -> Duration {

@@ -1,0 +1,215 @@
+//! From a topology to what runs on this machine.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use natter_nats::Member;
+use natter_topology::{Process, Topology, set};
+use rustix::process::Signal;
+
+use super::data::Data;
+use super::ports::Ports;
+use super::recipe::{Ready, Recipe};
+
+const LOOPBACK: &str = "127.0.0.1";
+/// What the NATS servers are called in `natter ps`.
+pub(super) const NATS: &str = "nats";
+
+/// What stays the same when a topology is read again.
+#[derive(Debug)]
+pub(super) struct Planner {
+    /// Where programs of ours are, besides PATH.
+    programs: PathBuf,
+    nats_server: PathBuf,
+    ports: Ports,
+    /// `section.key=value` from the command line, over what the topology says.
+    settings: Vec<String>,
+}
+
+/// The servers that the processes stand on.
+#[derive(Debug)]
+pub(super) struct Bus {
+    pub(super) recipes: Vec<Recipe>,
+    pub(super) url: String,
+    ca: Option<PathBuf>,
+}
+
+impl Planner {
+    pub(super) async fn new(base_port: u16, settings: Vec<String>) -> anyhow::Result<Self> {
+        let this = std::env::current_exe().context("find this program")?;
+        let programs = this.parent().context("a program has a directory")?.to_owned();
+        let nats_server = natter_nats::find(None).await?;
+        Ok(Self { programs, nats_server, ports: Ports::from(base_port)?, settings })
+    }
+
+    /// Gives every copy its ports, those of clients first: they are the ones that people remember.
+    pub(super) fn reserve_ports(&mut self, topology: &Topology) -> anyhow::Result<()> {
+        for process in &topology.processes {
+            for copy in process.copy_names() {
+                for key in &process.ports {
+                    self.ports.of(format!("{copy} {key}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn postgres_port(&mut self) -> anyhow::Result<u16> {
+        self.ports.of("postgres")
+    }
+
+    /// Writes the configurations of the NATS servers.
+    pub(super) fn nats(&mut self, topology: &Topology, data: &Data) -> anyhow::Result<Bus> {
+        let bus = natter_nats::Bus::open_secrets(&data.bus()).context("prepare the bus")?;
+        let names: Vec<_> = (1..=topology.nats.servers).map(|number| format!("{NATS}.{number}")).collect();
+        let mut members = Vec::new();
+        for name in &names {
+            members.push(Member {
+                name: name.clone(),
+                address: LOOPBACK.to_owned(),
+                port: self.ports.of(format!("{name} clients"))?,
+                monitoring_port: self.ports.of(format!("{name} monitoring"))?,
+                route_port: self.ports.of(format!("{name} routes"))?,
+                routes: Vec::new(),
+                // It logs to standard error, like the others.
+                seen_at: Some(data.bus()),
+                encrypted_as: topology.nats.tls.then(|| vec![LOOPBACK.to_owned(), "localhost".to_owned()]),
+            });
+        }
+        let route = |member: &Member| format!("{}:{}", member.address, member.route_port);
+        let routes: Vec<_> = members.iter().map(route).collect();
+        for member in &mut members {
+            let own = route(member);
+            member.routes = routes.iter().filter(|route| **route != own).cloned().collect();
+        }
+        let scheme = if topology.nats.tls { "tls" } else { "nats" };
+        let url = |member: &Member| format!("{scheme}://{}:{}", member.address, member.port);
+        let urls: Vec<_> = members.iter().map(url).collect();
+        let mut recipes = Vec::new();
+        for (member, url) in members.iter().zip(&urls) {
+            recipes.push(self.nats_recipe(member, &bus.configure(member)?, url));
+        }
+        let url = urls.join(",");
+        bus.write_environments(&url)?;
+        Ok(Bus { recipes, url, ca: topology.nats.tls.then(|| bus.authority_path()) })
+    }
+
+    fn nats_recipe(&self, member: &Member, configuration: &Path, url: &str) -> Recipe {
+        let monitoring = format!("{LOOPBACK}:{}", member.monitoring_port);
+        Recipe {
+            name: member.name.clone(),
+            process: NATS.to_owned(),
+            parts: Vec::new(),
+            program: self.nats_server.clone(),
+            binary: self.nats_server.clone(),
+            arguments: vec!["-c".into(), configuration.into()],
+            configuration: None,
+            ready: Ready::Http { address: monitoring.clone(), path: "/healthz" },
+            stop_signal: Signal::TERM,
+            addresses: BTreeMap::from([
+                ("clients".to_owned(), url.to_owned()),
+                ("monitoring".to_owned(), monitoring),
+            ]),
+        }
+    }
+
+    /// What runs every copy of the topology's processes.
+    pub(super) fn processes(
+        &mut self,
+        topology: &Topology,
+        data: &Data,
+        bus: &Bus,
+        database: &str,
+    ) -> anyhow::Result<Vec<Recipe>> {
+        let mut recipes = Vec::new();
+        for process in &topology.processes {
+            let program = self.find(&process.program)?;
+            for copy in process.copy_names() {
+                let addresses = self.addresses(process, &copy)?;
+                let settings = self.settings(topology, process, data, bus, database, &addresses)?;
+                let file = data.settings_of(&copy);
+                let mut arguments: Vec<OsString> = process.command().into_iter().map(Into::into).collect();
+                arguments.extend(["--config".into(), file.clone().into()]);
+                recipes.push(Recipe {
+                    name: copy.clone(),
+                    process: process.name.clone(),
+                    parts: process.parts.clone(),
+                    program: program.clone(),
+                    binary: program.clone(),
+                    arguments,
+                    configuration: Some((file, toml::to_string(&settings)?)),
+                    ready: Ready::Ours {
+                        address: LOOPBACK.to_owned(),
+                        ports: [
+                            self.ports.of(format!("{copy} health"))?,
+                            self.ports.of(format!("{copy} health of its successor"))?,
+                        ],
+                    },
+                    stop_signal: Signal::TERM,
+                    addresses,
+                });
+            }
+        }
+        Ok(recipes)
+    }
+
+    fn addresses(&mut self, process: &Process, copy: &str) -> anyhow::Result<BTreeMap<String, String>> {
+        let address = |key: &String| {
+            Ok((key.clone(), format!("{LOOPBACK}:{}", self.ports.of(format!("{copy} {key}"))?)))
+        };
+        process.ports.iter().map(address).collect()
+    }
+
+    fn settings(
+        &self,
+        topology: &Topology,
+        process: &Process,
+        data: &Data,
+        bus: &Bus,
+        database: &str,
+        addresses: &BTreeMap<String, String>,
+    ) -> anyhow::Result<toml::Table> {
+        let mut settings = topology.settings_of(process);
+        set(&mut settings, "bus.url", bus.url.clone());
+        set(&mut settings, "bus.directory", data.bus().to_string_lossy().into_owned());
+        if let Some(ca) = &bus.ca {
+            set(&mut settings, "bus.ca", ca.to_string_lossy().into_owned());
+        }
+        set(&mut settings, "database.url", database);
+        for (key, address) in addresses {
+            set(&mut settings, key, address.clone());
+            // A copy and its successor listen side by side for a moment.
+            if let Some((section, _)) = key.split_once('.') {
+                set(&mut settings, &format!("{section}.share_ports"), true);
+            }
+        }
+        for pair in &self.settings {
+            let (key, value) =
+                pair.split_once('=').with_context(|| format!("--set {pair}: expected SECTION.KEY=VALUE"))?;
+            if !key.contains('.') {
+                bail!("--set {pair}: expected SECTION.KEY=VALUE");
+            }
+            set(&mut settings, key, parsed(value));
+        }
+        Ok(settings)
+    }
+
+    /// A program is beside this one, or on PATH.
+    fn find(&self, program: &str) -> anyhow::Result<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let places = [self.programs.clone()].into_iter().chain(std::env::split_paths(&path));
+        places
+            .map(|place| place.join(program))
+            .find(|program| program.is_file())
+            .with_context(|| format!("there is no program {program} beside this one, or on PATH"))
+    }
+}
+
+/// A value as a person writes it: a number, a boolean, a list, otherwise text.
+fn parsed(value: &str) -> toml::Value {
+    let table: Result<toml::Table, _> = toml::from_str(&format!("value = {value}"));
+    let value_of = |mut table: toml::Table| table.remove("value");
+    table.ok().and_then(value_of).unwrap_or_else(|| value.into())
+}

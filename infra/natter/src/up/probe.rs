@@ -1,0 +1,56 @@
+//! Asks a copy whether it does its work.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::recipe::Ready;
+
+const WITHIN: Duration = Duration::from_millis(500);
+const PAGE_MAX: u64 = 1 << 20;
+
+/// Whether the copy that was started as number `generation` is ready.
+pub(super) async fn is_ready(ready: &Ready, generation: usize) -> bool {
+    let asked = async {
+        match ready {
+            Ready::Ours { address, ports } => {
+                get(&format!("{address}:{}", ports[generation % ports.len()]), "/readyz").await
+            }
+            Ready::Http { address, path } => get(address, path).await,
+            Ready::Accepts { address } => TcpStream::connect(address).await.map(|_| true),
+        }
+    };
+    matches!(timeout(WITHIN, asked).await, Ok(Ok(true)))
+}
+
+/// Whether `path` at an address is answered with success, soon.
+pub(crate) async fn answers(address: &str, path: &str) -> bool {
+    matches!(timeout(WITHIN, get(address, path)).await, Ok(Ok(true)))
+}
+
+/// Whether `path` is answered with success. Only the status line is read.
+async fn get(address: &str, path: &str) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .await?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await?;
+    Ok(status.starts_with(b"HTTP/1.") && status.ends_with(b" 200"))
+}
+
+/// The page at `path`; none when there is none soon.
+pub(super) async fn page(address: &str, path: &str) -> Option<String> {
+    let asked = async {
+        let mut stream = TcpStream::connect(address).await?;
+        // HTTP 1.0: the page comes as it is, and the connection ends with it.
+        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(PAGE_MAX).read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = timeout(WITHIN, asked).await.ok()?.ok()?;
+    answer.split_once("\r\n\r\n").map(|(_, page)| page.to_owned())
+}

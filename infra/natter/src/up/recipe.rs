@@ -1,0 +1,52 @@
+//! What it takes to run one copy.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+/// What it takes to run one copy of a process, again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Recipe {
+    /// Such as `message.1`.
+    pub(super) name: String,
+    /// Such as `message`.
+    pub(super) process: String,
+    /// The parts that run in it; empty when it runs all, or none of ours.
+    pub(super) parts: Vec<String>,
+    pub(super) program: PathBuf,
+    /// The file that is its program in the end, when it is started by another.
+    pub(super) binary: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    /// A file that is written before each start, and its text.
+    pub(super) configuration: Option<(PathBuf, String)>,
+    pub(super) ready: Ready,
+    pub(super) stop_signal: Signal,
+    /// Where clients find it, by the key of the setting.
+    pub(super) addresses: BTreeMap<String, String>,
+}
+
+/// How to see that a copy does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// A process of ours: `/readyz` at one of two ports of its own, so that a copy and its successor can be asked apart.
+    Ours { address: String, ports: [u16; 2] },
+    /// Another program: it answers `path` with success.
+    Http { address: String, path: &'static str },
+    /// Another program: it accepts connections.
+    Accepts { address: String },
+}
+
+impl Recipe {
+    /// Whether a new copy can run beside the old one until that has drained.
+    pub(super) const fn can_overlap(&self) -> bool {
+        matches!(self.ready, Ready::Ours { .. })
+    }
+
+    /// The longest that it may take to end by itself: a part of ours drains.
+    pub(super) const fn stop_within(&self) -> Duration {
+        Duration::from_secs(20)
+    }
+}

@@ -1,0 +1,166 @@
+//! The platform as `natter up` runs it: the same tests on another topology, which `NATTER_TEST_TOPOLOGY` names.
+//!
+//! Then both [`Platform::standalone`](super::Platform::standalone) and
+//! [`Platform::distributed`](super::Platform::distributed) are that topology. Only tests that treat the platform from
+//! without, as clients do, can run so.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+
+use super::{ALL, Backend, Platform, program};
+
+/// A cluster of three NATS servers, and up to ten processes, on a machine that has other work.
+pub(super) const START: Duration = Duration::from_secs(120);
+/// What `natter up` says once it has started everything.
+pub(super) const IS_UP: &str = "Natter is up";
+
+/// The topology to run, unless the tests shall start the parts by themselves.
+pub(super) fn chosen() -> Option<String> {
+    std::env::var("NATTER_TEST_TOPOLOGY").ok().filter(|topology| !topology.is_empty())
+}
+
+pub(super) fn command<'a>(
+    topology: &str,
+    directory: &Path,
+    database: &str,
+    settings: impl Iterator<Item = &'a str>,
+) -> Command {
+    let mut command = Command::new(program("natter"));
+    command.args(["up", topology, "--base-port", "0", "--database", database, "--data"]).arg(directory);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    command
+}
+
+/// A topology has its copies: a test that wants a second edge, `edge2`, finds one, or the same one twice.
+pub(super) fn has_further_copy(part: &str) {
+    assert!(
+        part.ends_with(char::is_numeric),
+        "this test starts and stops {part}, which it can't when `natter up` runs the platform"
+    );
+}
+
+/// `host:port` where the edge called `edge` listens. Those who don't say which edge use different ones for TCP and
+/// WebSocket, so that much goes between two of them.
+pub(super) async fn address_of(directory: &Path, edge: &str, socket: &str) -> String {
+    let key = format!("edge.{socket}");
+    let deadline = Instant::now() + START;
+    loop {
+        let addresses: Vec<String> = copies(directory)
+            .await
+            .iter()
+            .filter(|copy| copy["state"] == "ready")
+            .filter_map(|copy| Some(copy["addresses"][&key].as_str()?.to_owned()))
+            .collect();
+        let number = edge.trim_start_matches(|c: char| !c.is_numeric());
+        let wanted = match (number.parse::<usize>(), socket) {
+            (Ok(number), _) => number - 1,
+            (Err(_), "http") => addresses.len().saturating_sub(1),
+            (Err(_), _) => 0,
+        };
+        if let Some(address) = addresses.get(wanted).or(addresses.last()) {
+            return address.clone();
+        }
+        assert!(
+            Instant::now() < deadline,
+            "no edge is ready for {}",
+            if edge == ALL { "anybody" } else { edge }
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A copy that `natter up` runs.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct Shown {
+    /// Such as `message.1`.
+    pub copy: String,
+    /// What it is doing, in one word.
+    pub state: String,
+    /// Its process; none while there is none.
+    pub pid: Option<u32>,
+    /// How many times it died and was started again.
+    pub restarts: u32,
+}
+
+impl Platform {
+    /// What `natter up` runs of a topology: one that comes with Natter, or a file.
+    pub async fn up(topology: &str, backend: Backend, settings: &[&str]) -> Self {
+        let mut platform = Self::prepare(backend, settings).await;
+        platform.topology = Some(topology.to_owned());
+        platform.start(ALL).await;
+        platform
+    }
+
+    /// What `natter ps` shows.
+    pub async fn copies(&self) -> Vec<Shown> {
+        let copies = copies(self.directory()).await;
+        copies.into_iter().map(|copy| serde_json::from_value(copy).unwrap()).collect()
+    }
+
+    /// One copy of those.
+    pub async fn copy(&self, name: &str) -> Shown {
+        let copies = self.copies().await;
+        copies.into_iter().find(|shown| shown.copy == name).unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// Tells `natter up` something: what it printed, or the error.
+    ///
+    /// # Errors
+    /// What the command said.
+    pub async fn tell(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(program("natter"));
+        let output = command.args(arguments).arg("--data").arg(self.directory()).output().await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Whether every NATS server takes a credential, given as its seed.
+    pub async fn admits(&self, seed: &str) -> bool {
+        let mut admits = Vec::new();
+        for copy in copies(self.directory()).await {
+            let Some(url) = copy["addresses"]["clients"].as_str() else { continue };
+            let options = async_nats::ConnectOptions::with_nkey(seed.trim().to_owned())
+                .add_root_certificates(self.bus_directory().join("ca.crt"))
+                .require_tls(url.starts_with("tls:"));
+            match options.connect(url).await {
+                Ok(_) => admits.push(true),
+                Err(error) if error.kind() == async_nats::ConnectErrorKind::AuthorizationViolation => {
+                    admits.push(false);
+                }
+                Err(error) => panic!("{url}: {error:?}"),
+            }
+        }
+        let first = *admits.first().unwrap();
+        assert!(admits.iter().all(|admits| *admits == first), "the servers disagree: {admits:?}");
+        first
+    }
+
+    /// The process id of `natter up` itself.
+    #[must_use]
+    pub fn up_pid(&self) -> u32 {
+        self.pid(ALL)
+    }
+
+    /// Waits until `natter up` ends, having been told to.
+    pub async fn up_ended(&mut self, limit: Duration) -> std::process::ExitStatus {
+        self.ended(ALL, limit).await.unwrap_or_else(|_| panic!("natter up runs on; {}", self.logs()))
+    }
+}
+
+/// What `natter ps` shows.
+async fn copies(directory: &Path) -> Vec<Value> {
+    let output = Command::new(program("natter"))
+        .args(["ps", "--json", "--data"])
+        .arg(directory)
+        .output()
+        .await
+        .unwrap();
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    shown["copies"]["copies"].as_array().cloned().unwrap_or_default()
+}

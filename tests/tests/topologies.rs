@@ -1,0 +1,206 @@
+//! `natter up`: what dies comes back, what is replaced loses nothing, and nothing is left behind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use natter_client::Address;
+use natter_tests::history::{Bounds, Report, check};
+use natter_tests::load::{Load, Running};
+use natter_tests::{Backend, Person, Platform, signal};
+use tokio::time::{Instant, sleep};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn until(platform: &Platform, what: &str, done: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done().await {
+        assert!(Instant::now() < deadline, "not in {PATIENCE:?}: {what}\n{}", platform.logs());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn pids(platform: &Platform) -> BTreeMap<String, Option<u32>> {
+    platform.copies().await.into_iter().map(|shown| (shown.copy, shown.pid)).collect()
+}
+
+/// A topology of one's own, in the platform's directory.
+fn file(directory: &tempfile::TempDir, text: &str) -> String {
+    let path = directory.path().join("own.toml");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// People on two edges who talk, each operation one call.
+async fn talk(platform: &Platform) -> Running {
+    let addresses = vec![platform.tcp_of("edge1").await, platform.tcp_of("edge2").await];
+    let load = Load { clients: 16, per_second: 40.0, moves_per_second: 1.0, ..Load::standard(1, addresses) };
+    Load { once: true, ..load }.start().await
+}
+
+/// Ends the load; nothing may be lost, repeated or seen by anybody else, and there was a load.
+async fn judged(load: Running) -> Report {
+    let report = check(&load.finish().await.lines(), &Bounds::default());
+    let violations: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert!(report.figures.acked > 100, "{:?} is no load", report.figures);
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_killed_comes_back_and_keeps_its_data() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let alice = Person::register(&platform.tcp().await, "alice").await;
+    let before = platform.copy("user.1").await;
+    for copy in ["user.1", "user.2"] {
+        signal(platform.copy(copy).await.pid.unwrap(), "KILL");
+    }
+    until(&platform, "user.1 is back", async || {
+        let now = platform.copy("user.1").await;
+        now.state == "ready" && now.pid != before.pid && now.restarts == before.restarts + 1
+    })
+    .await;
+    until(&platform, "alice can sign in", async || {
+        natter_client::Client::connect(&platform.tcp().await).await.is_ok()
+            && alice.chat.call(&broker_schemas::user::GetProfile { user: None }).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dies_at_once_is_given_up_and_does_not_disturb_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "about = \"a test\"\n[database]\nkind = \"sqlite\"\n\
+                [[process]]\nname = \"broken\"\nparts = [\"friend\"]\nprogram = \"natter-friend\"\n\
+                [process.settings.friend]\nnonsense = 1\n\
+                [[process]]\nname = \"rest\"\nparts = [\"user\", \"edge\"]\nports = [\"edge.tcp\", \"edge.http\"]";
+    let topology = file(&directory, text);
+    let platform = Platform::up(&topology, Backend::Sqlite, &[]).await;
+    Person::register(&platform.tcp().await, "alice").await;
+    until(&platform, "it is given up", async || platform.copy("broken.1").await.state == "failed").await;
+    assert_eq!(platform.copy("broken.1").await.restarts, 5);
+    let error = platform.tell(&["start", "broken"]).await.unwrap_err();
+    assert!(error.contains("broken.1: ended with exit status: 1"), "{error}");
+
+    std::fs::write(&topology, text.replace("nonsense = 1", "")).unwrap();
+    platform.tell(&["reload"]).await.unwrap();
+    platform.tell(&["start", "broken"]).await.unwrap();
+    assert_eq!(platform.copy("broken.1").await.state, "ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_module_is_replaced_under_load_and_no_call_fails() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let load = talk(&platform).await;
+    let before = pids(&platform).await;
+    for part in ["user", "friend", "group", "message"] {
+        let said = platform.tell(&["restart", part]).await.unwrap();
+        assert!(said.contains(&format!("{part}.1 replaced")), "{said}");
+        sleep(Duration::from_secs(1)).await;
+    }
+    let after = pids(&platform).await;
+    for (copy, pid) in &before {
+        let is_module = !copy.starts_with("nats") && !copy.starts_with("edge");
+        assert_eq!(after[copy] != *pid, is_module, "{copy}");
+    }
+    let report = judged(load).await;
+    let figures = &report.figures;
+    assert_eq!((figures.disconnects, report.failures.len()), (0, 0), "{figures:?} {:?}", report.failures);
+    eprintln!(
+        "{} acked sends, {} deliveries while six copies were replaced",
+        figures.acked, figures.delivered
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_replaces_what_was_configured_otherwise_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "about = \"a test\"\n[database]\nkind = \"sqlite\"\n\
+                [[process]]\nname = \"user\"\nparts = [\"user\"]\n\
+                [[process]]\nname = \"edge\"\nparts = [\"edge\"]\nports = [\"edge.tcp\", \"edge.http\"]\n";
+    let topology = file(&directory, text);
+    let platform = Platform::up(&topology, Backend::Sqlite, &[]).await;
+    let before = pids(&platform).await;
+    assert_eq!(platform.tell(&["reload"]).await.unwrap(), "nats.1 reloaded\n");
+    assert_eq!(pids(&platform).await, before);
+
+    let more = text.replace("parts = [\"user\"]\n", "parts = [\"user\"]\ncopies = 2\n");
+    std::fs::write(&topology, format!("{more}[process.settings.edge]\nmax_connections = 7\n")).unwrap();
+    signal(platform.up_pid(), "HUP");
+    until(&platform, "both are as the file says", async || {
+        let now = pids(&platform).await;
+        now.get("user.2").is_some_and(Option::is_some) && now["edge.1"] != before["edge.1"]
+    })
+    .await;
+    let now = pids(&platform).await;
+    assert_eq!((now["user.1"], now["nats.1"]), (before["user.1"], before["nats.1"]));
+
+    std::fs::write(&topology, text).unwrap();
+    let said = platform.tell(&["reload"]).await.unwrap();
+    assert!(said.contains("user.2 removed") && said.contains("edge.1 replaced"), "{said}");
+    assert!(!pids(&platform).await.contains_key("user.2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_nats_server_of_three_dies_and_everybody_talks_on() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let addresses: Vec<Address> = vec![platform.tcp_of("edge1").await, platform.tcp_of("edge2").await];
+    let load = Load { clients: 16, per_second: 40.0, moves_per_second: 1.0, ..Load::standard(2, addresses) };
+    let load = load.start().await;
+    sleep(Duration::from_secs(2)).await;
+    for server in ["nats.1", "nats.2", "nats.3"] {
+        let pid = platform.copy(server).await.pid.unwrap();
+        signal(pid, "KILL");
+        until(&platform, "the server is back", async || {
+            let now = platform.copy(server).await;
+            now.state == "ready" && now.pid != Some(pid)
+        })
+        .await;
+        sleep(Duration::from_secs(3)).await;
+    }
+    let figures = judged(load).await.figures;
+    eprintln!(
+        "{} acked sends, {} deliveries while three servers died in turn",
+        figures.acked, figures.delivered
+    );
+    assert_eq!(figures.disconnects, 0, "{figures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_replaced_while_everybody_talks_and_the_former_ones_are_refused() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let addresses: Vec<Address> = vec![platform.tcp_of("edge1").await, platform.tcp_of("edge2").await];
+    let load = Load { clients: 16, per_second: 40.0, moves_per_second: 1.0, ..Load::standard(3, addresses) };
+    let load = load.start().await;
+    let before = pids(&platform).await;
+    for holder in ["message", "user", "edge", "group"] {
+        let file = platform.bus_directory().join(format!("{holder}.nk"));
+        let former = std::fs::read_to_string(&file).unwrap();
+        let said = platform.tell(&["rotate", holder, "--keep", "1"]).await.unwrap();
+        assert!(said.ends_with(&format!("{holder}: only the new credential is accepted\n")), "{said}");
+        let new = std::fs::read_to_string(&file).unwrap();
+        assert!(platform.admits(&new).await && !platform.admits(&former).await, "{holder}");
+    }
+    assert_eq!(pids(&platform).await, before, "without a restart");
+    let figures = judged(load).await.figures;
+    assert_eq!(figures.disconnects, 0, "{figures:?}");
+    assert!(platform.tell(&["rotate", "nobody"]).await.unwrap_err().contains("nobody holds a credential"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_behind_however_it_ends() {
+    for (name, limit) in [("INT", 30), ("TERM", 30), ("KILL", 5)] {
+        let mut platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+        let pids: Vec<u32> = platform.copies().await.iter().filter_map(|shown| shown.pid).collect();
+        assert!(pids.len() >= 10, "{pids:?}");
+        signal(platform.up_pid(), name);
+        let status = platform.up_ended(Duration::from_secs(limit)).await;
+        assert_eq!(status.success(), name != "KILL", "{status}");
+        let runs =
+            |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while pids.iter().any(runs) {
+            assert!(Instant::now() < deadline && name == "KILL", "after {name}: {:?}", platform.logs());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
