@@ -36,7 +36,8 @@ fn written(files: &[File], servers: &[NatsServer]) -> TempDir {
     }
     let secrets = ["accounts.conf", "ca.crt", "passport.pub", "passport.key"].map(str::to_owned);
     let credentials =
-        ["one", "two", "user", "friend", "group", "message", "edge"].map(|part| format!("{part}.nk"));
+        ["one", "two", "user", "friend", "group", "message", "admin", "announcement", "edge", "admin-edge"]
+            .map(|holder| format!("{holder}.nk"));
     for secret in secrets.iter().chain(&credentials) {
         write(&format!("bus/{secret}"), "x");
     }
@@ -98,8 +99,15 @@ fn compose_takes_it() {
 #[test]
 fn systemd_takes_it() {
     let programs = tempfile::tempdir().unwrap();
-    for program in ["natter", "natter-user", "natter-friend", "natter-group", "natter-message", "natter-edge"]
-    {
+    for program in [
+        "natter",
+        "natter-user",
+        "natter-friend",
+        "natter-group",
+        "natter-message",
+        "natter-admin",
+        "natter-edge",
+    ] {
         std::os::unix::fs::symlink("/bin/true", programs.path().join(program)).unwrap();
     }
     for (name, topology) in topologies() {
@@ -185,11 +193,17 @@ fn a_process_gets_the_credentials_of_its_own_parts_only() {
     for secret in root["secretGenerator"].as_array().unwrap() {
         let name = secret["name"].as_str().unwrap();
         let has = |file: &str| {
-            secret["files"].as_array().unwrap().iter().any(|f| f.as_str().unwrap().contains(file))
+            secret["files"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|f| f.as_str().unwrap().ends_with(&format!("/{file}")))
         };
-        for part in ["user", "friend", "group", "message", "edge"] {
+        for part in ["user", "friend", "group", "message", "admin"] {
             assert_eq!(has(&format!("{part}.nk")), name == part, "{name}");
         }
+        assert_eq!(has("edge.nk"), ["edge", "staff-edge"].contains(&name), "{name}");
+        assert_eq!(has("admin-edge.nk"), name == "staff-edge", "{name}");
         assert_eq!(has("passport.key"), name == "user", "{name}");
         assert!(!has("ca.key"), "{name}");
     }
