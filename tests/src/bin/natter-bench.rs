@@ -46,10 +46,21 @@ async fn main() {
         [Some(("SQLite", Backend::Sqlite)), Backend::postgres().map(|backend| ("PostgreSQL", backend))];
     for (name, backend) in backends.into_iter().flatten() {
         println!("\n### On {name}\n\n| what | figure |\n|---|---|");
-        measure(backend.clone()).await;
-        measure_campaign(backend.clone()).await;
-        measure_crowd(backend).await;
+        if wanted("calls") {
+            measure(backend.clone()).await;
+        }
+        if wanted("campaign") {
+            measure_campaign(backend.clone()).await;
+        }
+        if wanted("crowd") {
+            measure_crowd(backend).await;
+        }
     }
+}
+
+/// Whether a part of the benchmark is to run: all of them, unless arguments name some.
+fn wanted(part: &str) -> bool {
+    std::env::args().len() < 2 || std::env::args().skip(1).any(|argument| argument == part)
 }
 
 /// What people notice of a campaign: messages between them without one and under one, in one run.
