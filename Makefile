@@ -52,7 +52,7 @@ bench: nats-server ## Measure, and print what docs/FIGURES.md holds
 	./target/release/natter-bench
 
 modules: ## Build each part into its own small program
-	cargo build --release $(foreach part,user friend group message edge,--package natter-$(part))
+	cargo build --release $(foreach part,user friend group message admin edge,--package natter-$(part))
 
 lock: ## Bring schema.lock, golden bytes and the protocol's tables up to date with new types
 	NATTER_UPDATE_LOCK=1 cargo test --package broker-schemas --test lock
