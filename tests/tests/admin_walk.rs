@@ -8,7 +8,7 @@ use broker_schemas::{Role, UserId, announcement, message};
 use natter_client::{Event, Update};
 use natter_tests::records::{Records, make_accounts};
 use natter_tests::shell::grant_at_console;
-use natter_tests::{Backend, Person, Platform, Shell, Terminal, on_both_databases};
+use natter_tests::{Person, Platform, Shell, Terminal, on_both_databases};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How many accounts a campaign reaches here.

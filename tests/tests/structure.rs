@@ -30,7 +30,7 @@ fn sources(directory: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn modules_do_not_know_each_other() {
-    let modules = ["user", "friend", "group", "message"];
+    let modules = ["user", "friend", "group", "message", "admin"];
     for module in modules {
         let known = dependencies(&format!("modules/{module}/Cargo.toml"));
         for other in modules {
@@ -54,6 +54,7 @@ fn only_the_host_names_the_nats_client() {
         "modules/friend",
         "modules/group",
         "modules/message",
+        "modules/admin",
     ];
     for manifest in manifests {
         let known = dependencies(&format!("{manifest}/Cargo.toml"));
@@ -78,6 +79,8 @@ fn the_edge_knows_no_request_or_reply_of_a_client() {
         ("friend", &[]),
         ("group", &["MEMBERS_MAX"]),
         ("message", &["GetGroupsOf", "GroupsOf", "Membership", "GetPresent", "Present"]),
+        ("admin", &[]),
+        ("announcement", &[]),
     ];
     let mut found = 0;
     for (path, text) in sources("edge/server/src") {
@@ -127,16 +130,17 @@ fn no_subject_is_built_outside_its_file() {
         "modules/friend/src",
         "modules/group/src",
         "modules/message/src",
+        "modules/admin/src",
     ];
     for (path, text) in rooms.iter().flat_map(|room| sources(room)) {
         let home =
             path.ends_with("subject.rs") || path.ends_with("permission.rs") || path.ends_with("tests.rs");
         let code = text.split("#[cfg(test)]").next().unwrap();
         for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            let builds =
-                ["\"natter.client", "\"natter.internal", "\"natter.deliver", "\"natter.event", "\"$SRV"]
-                    .iter()
-                    .any(|prefix| line.contains(prefix));
+            let builds = ["client", "admin", "internal", "deliver", "event"]
+                .iter()
+                .any(|first| line.contains(&format!("\"natter.{first}")))
+                || line.contains("\"$SRV");
             assert!(home || !builds, "{}: {line}", path.display());
         }
     }

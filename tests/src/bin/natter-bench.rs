@@ -19,7 +19,7 @@ use std::time::Duration;
 use broker_schemas::admin::{self, CampaignState};
 use broker_schemas::message::Recipient;
 use broker_schemas::permission::Holder;
-use broker_schemas::{Role, UserId, message, user};
+use broker_schemas::{Outcome, Role, UserId, message, user};
 use futures_util::StreamExt;
 use hdrhistogram::Histogram;
 use natter_client::{Address, Client, Event, Events};
@@ -38,7 +38,7 @@ const IDLE: usize = 5_000;
 const CROWD: usize = 1_000;
 const CROWD_MESSAGES: usize = 50;
 const RECIPIENTS: u64 = 100_000;
-const CAMPAIGN_PER_SECOND: u32 = 4_000;
+const CAMPAIGN_PER_SECOND: u32 = 1_000;
 
 #[tokio::main]
 async fn main() {
@@ -46,10 +46,21 @@ async fn main() {
         [Some(("SQLite", Backend::Sqlite)), Backend::postgres().map(|backend| ("PostgreSQL", backend))];
     for (name, backend) in backends.into_iter().flatten() {
         println!("\n### On {name}\n\n| what | figure |\n|---|---|");
-        measure(backend.clone()).await;
-        measure_campaign(backend.clone()).await;
-        measure_crowd(backend).await;
+        if wanted("calls") {
+            measure(backend.clone()).await;
+        }
+        if wanted("campaign") {
+            measure_campaign(backend.clone()).await;
+        }
+        if wanted("crowd") {
+            measure_crowd(backend).await;
+        }
     }
+}
+
+/// Whether a part of the benchmark is to run: all of them, unless arguments name some.
+fn wanted(part: &str) -> bool {
+    std::env::args().len() < 2 || std::env::args().skip(1).any(|argument| argument == part)
 }
 
 /// What people notice of a campaign: messages between them without one and under one, in one run.
@@ -96,7 +107,7 @@ async fn measure_campaign(backend: Backend) {
     row("send to receive between people, 1,000 messages per second, without a campaign", figure(&without));
     let times = at(&under, 0.99).as_secs_f64() / at(&without, 0.99).as_secs_f64();
     let under = format!("{} ({times:.1} × the p99 without)", figure(&under));
-    row("- the same while a campaign sends to 100,000 recipients, up to 4,000 per second", under);
+    row("- the same while a campaign sends to 100,000 recipients, 1,000 per second", under);
     row("- of whom it reached meanwhile, in 11 s", meanwhile);
     row("- until all of them had it", format!("{:.0} s", took.as_secs_f64()));
 }
@@ -325,7 +336,12 @@ async fn steady(mut people: Vec<Talker>, per_second: u32) -> (Histogram<u64>, Ve
         sends.spawn(async move {
             let n = number as usize % people.len();
             let text = format!("{n} due {}", due.as_micros());
-            people[n].client.call(&people[n].draft(&text)).await.unwrap();
+            let draft = people[n].draft(&text);
+            // What is refused for now is sent again, as clients do; it is late then, and counts so.
+            while let Err(error) = people[n].client.call(&draft).await {
+                assert_eq!(error.outcome(), Outcome::NotExecuted, "{error}");
+                sleep(Duration::from_millis(20)).await;
+            }
         });
     }
     sends.join_all().await;

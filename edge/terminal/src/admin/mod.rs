@@ -28,6 +28,7 @@ use natter_client::Address;
 use serde_json::json;
 
 use crate::exit::Failure;
+use crate::model::explain;
 use desk::Desk;
 
 /// Run the platform as one of its operators, moderators or auditors.
@@ -148,11 +149,11 @@ async fn carry_out(desk: &Desk, command: Command) -> anyhow::Result<()> {
 
 /// What went wrong, for a script.
 fn failed(error: &anyhow::Error) -> serde_json::Value {
-    let (code, outcome) = match error.downcast_ref::<Failure>() {
-        Some(Failure::Call(error)) => (error.code().name(), error.outcome().name()),
-        Some(Failure::Unreachable(_)) => ("unavailable", "not_executed"),
-        Some(Failure::Usage(_)) => ("invalid", "not_executed"),
-        None => ("internal", "unknown"),
+    let (code, outcome, message) = match error.downcast_ref::<Failure>() {
+        Some(Failure::Call(error)) => (error.code().name(), error.outcome().name(), explain(error)),
+        Some(Failure::Unreachable(words)) => ("unavailable", "not_executed", words.clone()),
+        Some(Failure::Usage(words)) => ("invalid", "not_executed", words.clone()),
+        None => ("internal", "unknown", error.to_string()),
     };
-    json!({"error": {"code": code, "message": error.to_string(), "outcome": outcome}})
+    json!({"error": {"code": code, "message": message, "outcome": outcome}})
 }

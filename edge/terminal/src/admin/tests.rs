@@ -127,6 +127,7 @@ fn a_failure_is_told_to_a_script_by_code_and_outcome() {
     let error = anyhow::Error::from(Failure::from(CallError::Refused { error: refusal, outcome }));
     assert_eq!(failed(&error)["error"]["code"], Code::Forbidden.name());
     assert_eq!(failed(&error)["error"]["outcome"], "rejected");
+    assert_eq!(failed(&error)["error"]["message"], "only an operator may do this");
     assert_eq!(exit_code(&error), 1);
     let error = anyhow::Error::from(Failure::Usage("who are you?".into()));
     assert_eq!(failed(&error)["error"]["code"], "invalid");
