@@ -73,6 +73,12 @@ impl Permissions {
         self.publish.insert(subject.into_inner());
     }
 
+    /// It may call what is served on `subject`. NATS judges a call by where it is mapped to.
+    fn call(&mut self, subject: Subject) {
+        self.publish(subject::canary(&subject));
+        self.publish(subject);
+    }
+
     fn subscribe(&mut self, subject: Subject) {
         self.subscribe.insert(subject.into_inner());
     }
@@ -104,9 +110,9 @@ fn matches(pattern: &str, subject: &str) -> bool {
 
 fn edge() -> Permissions {
     let mut may = Permissions::default();
-    may.publish(subject::exposed(Exposure::Client));
+    may.call(subject::exposed(Exposure::Client));
     for method in EDGE_CALLS {
-        may.publish(subject::method(Exposure::Internal, method));
+        may.call(subject::method(Exposure::Internal, method));
     }
     may.subscribe(subject::deliveries());
     may.subscribe.insert("natter.edge.>".to_owned());
@@ -116,7 +122,7 @@ fn edge() -> Permissions {
 fn service(service: &'static ServiceSpec) -> Permissions {
     let mut may = Permissions::default();
     for method in service.calls {
-        may.publish(subject::method(Exposure::Internal, method));
+        may.call(subject::method(Exposure::Internal, method));
     }
     may.publish(subject::facts_of(service.name));
     for audiences in service.delivers {
@@ -127,9 +133,11 @@ fn service(service: &'static ServiceSpec) -> Permissions {
     }
     for exposure in [Exposure::Client, Exposure::Admin, Exposure::Internal] {
         if service.methods.iter().any(|method| method.exposures.contains(&exposure)) {
-            may.subscribe_as(&subject::methods(exposure, service), service.name);
+            let methods = subject::methods(exposure, service);
+            may.subscribe_as(&methods, service.name);
+            may.subscribe_as(&subject::canary(&methods), service.name);
             // A copy that leaves its queue group sends itself what ends its subscription.
-            may.publish(subject::methods(exposure, service));
+            may.call(methods);
         }
     }
     for (owner, fact) in service.hears {
@@ -158,8 +166,8 @@ fn callers_of(service: &ServiceSpec) -> BTreeSet<&'static str> {
 
 fn operator() -> Permissions {
     let mut may = Permissions::default();
-    may.publish(subject::exposed(Exposure::Client));
-    may.publish(subject::exposed(Exposure::Admin));
+    may.call(subject::exposed(Exposure::Client));
+    may.call(subject::exposed(Exposure::Admin));
     may.publish(subject::discovery_all());
     may.subscribe(subject::everything());
     may
