@@ -83,6 +83,12 @@ impl Permissions {
         self.publish.insert(subject.into_inner());
     }
 
+    /// It may call what is served on `subject`. NATS judges a call by where it is mapped to.
+    fn call(&mut self, subject: Subject) {
+        self.publish(subject::canary(&subject));
+        self.publish(subject);
+    }
+
     fn subscribe(&mut self, subject: Subject) {
         self.subscribe.insert(subject.into_inner());
     }
@@ -114,9 +120,9 @@ fn matches(pattern: &str, subject: &str) -> bool {
 
 fn edge() -> Permissions {
     let mut may = Permissions::default();
-    may.publish(subject::exposed(Exposure::Client));
+    may.call(subject::exposed(Exposure::Client));
     for method in EDGE_CALLS {
-        may.publish(subject::method(Exposure::Internal, method));
+        may.call(subject::method(Exposure::Internal, method));
     }
     may.subscribe(subject::deliveries());
     may.subscribe.insert("natter.edge.>".to_owned());
@@ -125,7 +131,7 @@ fn edge() -> Permissions {
 
 fn admin_edge() -> Permissions {
     let mut may = edge();
-    may.publish(subject::exposed(Exposure::Admin));
+    may.call(subject::exposed(Exposure::Admin));
     may
 }
 
@@ -135,7 +141,7 @@ fn service(service: &'static ServiceSpec) -> Permissions {
         may.publish(subject::survey(Discovery::Stats));
     }
     for method in service.calls {
-        may.publish(subject::method(Exposure::Internal, method));
+        may.call(subject::method(Exposure::Internal, method));
     }
     may.publish(subject::facts_of(service.name));
     for audiences in service.delivers {
@@ -146,9 +152,11 @@ fn service(service: &'static ServiceSpec) -> Permissions {
     }
     for exposure in [Exposure::Client, Exposure::Admin, Exposure::Internal] {
         if service.listens_on(exposure) {
-            may.subscribe_as(&subject::methods(exposure, service), service.name);
+            let methods = subject::methods(exposure, service);
+            may.subscribe_as(&methods, service.name);
+            may.subscribe_as(&subject::canary(&methods), service.name);
             // A copy that leaves its queue group sends itself what ends its subscription.
-            may.publish(subject::methods(exposure, service));
+            may.call(methods);
         }
     }
     for (owner, fact) in service.hears {
@@ -176,8 +184,8 @@ fn callers_of(service: &ServiceSpec) -> BTreeSet<&'static str> {
 
 fn operator() -> Permissions {
     let mut may = Permissions::default();
-    may.publish(subject::exposed(Exposure::Client));
-    may.publish(subject::exposed(Exposure::Admin));
+    may.call(subject::exposed(Exposure::Client));
+    may.call(subject::exposed(Exposure::Admin));
     // The first operator is appointed by whoever holds this credential.
     may.publish(subject::method(Exposure::Internal, &admin::Appoint::SPEC));
     may.publish(subject::discovery_all());

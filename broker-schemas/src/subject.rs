@@ -57,6 +57,13 @@ pub fn exposed(exposure: Exposure) -> Subject {
     Subject(format!("natter.{}.>", exposure.token()))
 }
 
+/// `natter.canary.…`: where a share of the calls on `subject` goes while a new version is tried. NATS maps them there; nobody
+/// calls it by this name.
+#[must_use]
+pub fn canary(subject: &Subject) -> Subject {
+    Subject(format!("natter.canary.{}", subject.0.trim_start_matches("natter.")))
+}
+
 /// Where a client's call goes: `"friend.list"` to `natter.client.friend.v1.list`, and `"friend.v2.list"` to version 2.
 ///
 /// The edge has no list of methods; this rule is all it knows.
@@ -247,7 +254,10 @@ pub fn parse(subject: &str) -> Option<Addressed> {
             let name = tokens.nth(1)?;
             service.facts.iter().find(|fact| fact.name == name).map(Addressed::Fact)
         }
-        _ => {
+        exposure => {
+            if exposure == "canary" {
+                tokens.next()?;
+            }
             let service = crate::find_service(tokens.next()?)?;
             let version: u16 = tokens.next()?.strip_prefix('v')?.parse().ok()?;
             let name = tokens.next()?;

@@ -187,6 +187,43 @@ async fn credentials_are_replaced_while_everybody_talks_and_the_former_ones_are_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_canary_gets_its_share_and_coming_and_going_costs_no_call() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let load = talk(&platform).await;
+    let sends = async || {
+        let mut sends = BTreeMap::new();
+        for shown in platform.copies().await.iter().filter(|shown| shown.copy.starts_with("message.")) {
+            let calls = platform.calls_of(&shown.copy, "message", "send").await;
+            sends.insert(shown.copy.clone(), calls);
+        }
+        sends
+    };
+    let said = platform.tell(&["canary", "message", "30"]).await.unwrap();
+    assert!(said.contains("30 % of the calls of message go to message.canary"), "{said}");
+    let before = sends().await;
+    sleep(Duration::from_secs(12)).await;
+    let after = sends().await;
+    let all: u64 = after.values().sum::<u64>() - before.values().sum::<u64>();
+    let canary = after["message.canary"] - before["message.canary"];
+    eprintln!("{canary} of {all} sends went to the canary");
+    assert!(all > 200, "{all} sends are no load");
+    // 30 %, and five times the deviation that chance allows of so many.
+    let share = 100.0 * canary as f64 / all as f64;
+    assert!((share - 30.0).abs() < 500.0 * (0.21 / all as f64).sqrt(), "{share} %");
+
+    // A reload, and a restart of the others, leave it alone.
+    platform.tell(&["reload"]).await.unwrap();
+    platform.tell(&["restart", "message.1"]).await.unwrap();
+    assert_eq!(platform.copy("message.canary").await.state, "ready");
+    let said = platform.tell(&["canary", "message", "0"]).await.unwrap();
+    assert!(said.ends_with("message.canary removed\n"), "{said}");
+    assert!(!pids(&platform).await.contains_key("message.canary"));
+    let report = judged(load).await;
+    assert_eq!((report.figures.disconnects, report.failures.len()), (0, 0), "{:?}", report.failures);
+    assert!(platform.tell(&["canary", "message", "95"]).await.unwrap_err().contains("90 % at most"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_behind_however_it_ends() {
     for (name, limit) in [("INT", 30), ("TERM", 30), ("KILL", 5)] {
         let mut platform = Platform::up("distributed", Backend::Sqlite, &[]).await;

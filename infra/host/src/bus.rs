@@ -38,6 +38,7 @@ pub struct Bus {
 struct Shared {
     holder: Holder,
     may: Permissions,
+    canary: bool,
     outgoing: connection::Connection,
     incoming: connection::Connection,
     replies: Replies,
@@ -56,7 +57,14 @@ impl Bus {
         )?;
         let replies = Replies::subscribe(&outgoing, holder).await?;
         let bus = Self {
-            shared: Arc::new(Shared { holder, may: holder.permissions(), outgoing, incoming, replies }),
+            shared: Arc::new(Shared {
+                holder,
+                may: holder.permissions(),
+                canary: settings.canary,
+                outgoing,
+                incoming,
+                replies,
+            }),
         };
         bus.fence().await?;
         Ok(bus)
@@ -145,6 +153,11 @@ impl Bus {
     /// Grows when the incoming connection breaks.
     pub(crate) fn incoming_lost(&self) -> tokio::sync::watch::Receiver<u64> {
         self.shared.incoming.lost()
+    }
+
+    /// Where this part serves what others call on `subject`.
+    pub(crate) fn served_at(&self, subject: Subject) -> Subject {
+        if self.shared.canary { subject::canary(&subject) } else { subject }
     }
 
     /// Sends an empty message, to which nobody replies, to whoever serves `subject`.

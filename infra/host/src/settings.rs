@@ -115,11 +115,13 @@ pub struct BusSettings {
     /// The certificate of the authority that every server must prove itself by, in a PEM file. Without it the bus is not
     /// encrypted.
     pub ca: Option<PathBuf>,
+    /// Whether this process serves only the share of the calls that is sent to a canary.
+    pub canary: bool,
 }
 
 impl Default for BusSettings {
     fn default() -> Self {
-        Self { url: "nats://127.0.0.1:4222".into(), directory: "data/bus".into(), ca: None }
+        Self { url: "nats://127.0.0.1:4222".into(), directory: "data/bus".into(), ca: None, canary: false }
     }
 }
 

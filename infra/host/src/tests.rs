@@ -39,7 +39,7 @@ impl Rig {
         let settings = BusSettings {
             url: server.client_url().to_owned(),
             directory: directory.path().to_owned(),
-            ca: None,
+            ..BusSettings::default()
         };
         Self { directory, server, settings }
     }

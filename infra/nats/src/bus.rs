@@ -37,6 +37,7 @@ impl Default for Options {
 /// |---|---|
 /// | `<holder>.nk`, `system.nk` | one NKey seed |
 /// | `<holder>.nk.next`, `<holder>.nk.former` | while a credential is replaced: also accepted |
+/// | `canaries` | which share of which calls goes to a canary |
 /// | `passport.key`, `passport.pub` | see [`PassportKey`](crate::PassportKey) |
 /// | `nats-server.conf`, `accounts.conf` | public keys only, written anew at every opening |
 /// | `ca.crt`, `ca.key` | the authority of an encrypted bus |
@@ -79,7 +80,7 @@ impl Bus {
         }
         let system = ensure_seed(&bus.system_seed_path())?;
         passport::ensure_keys(&bus.passport_key_path(), &bus.passport_public_path())?;
-        file::write(&bus.dir.join("accounts.conf"), &config::accounts(&holders, &system))?;
+        file::write(&bus.dir.join("accounts.conf"), &config::accounts(&holders, &system, &bus.canaries()?))?;
         Ok(bus)
     }
 

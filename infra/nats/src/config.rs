@@ -7,6 +7,7 @@ use broker_schemas::permission::Holder;
 
 use crate::Member;
 use crate::bus::Options;
+use crate::canary::Canary;
 
 const HEADER: &str = "# Written by natter at every start, from the contract: edits are lost.\n";
 
@@ -101,7 +102,8 @@ fn file_in(dir: &Path, name: &str) -> String {
 }
 
 /// `accounts.conf`: public keys, and what each may do.
-pub(crate) fn accounts(holders: &[(Holder, String)], system: &str) -> String {
+pub(crate) fn accounts(holders: &[(Holder, String)], system: &str, canaries: &[Canary]) -> String {
+    let mappings: String = canaries.iter().flat_map(Canary::mappings).collect();
     let user = |(holder, key): &(Holder, String)| {
         let may = holder.permissions();
         let (name, publish, subscribe) = (holder.name(), allow(&may.publish), allow(&may.subscribe));
@@ -119,7 +121,10 @@ pub(crate) fn accounts(holders: &[(Holder, String)], system: &str) -> String {
         r"{HEADER}system_account: SYS
 accounts: {{
   SYS: {{ users: [ {{ nkey: {system} }} ] }}
-  NATTER: {{ users: [
+  NATTER: {{
+  mappings: {{
+{mappings}  }}
+  users: [
 {users}  ] }}
 }}
 "

@@ -4,6 +4,7 @@
 //! a NATS server of its own uses the first without the second: its configuration includes `accounts.conf`.
 
 mod bus;
+mod canary;
 mod certificate;
 mod config;
 mod file;

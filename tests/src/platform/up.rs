@@ -86,6 +86,8 @@ pub struct Shown {
     pub pid: Option<u32>,
     /// How many times it died and was started again.
     pub restarts: u32,
+    /// Where it is reached, by the key of the setting; `health` is where its metrics are.
+    pub addresses: std::collections::BTreeMap<String, String>,
 }
 
 impl Platform {
@@ -118,6 +120,22 @@ impl Platform {
         let output = command.args(arguments).arg("--data").arg(self.directory()).output().await.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// How many calls of a method a copy has answered.
+    pub async fn calls_of(&self, copy: &str, service: &str, method: &str) -> u64 {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let address = self.copy(copy).await.addresses["health"].clone();
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await.unwrap();
+        let (service, method) = (format!("service=\"{service}\""), format!("method=\"{method}\""));
+        let is_it = |line: &&str| {
+            line.starts_with("natter_requests_total{") && line.contains(&service) && line.contains(&method)
+        };
+        let count = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap();
+        page.lines().filter(is_it).map(count).sum()
     }
 
     /// Whether every NATS server takes a credential, given as its seed.

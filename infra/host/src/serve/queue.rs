@@ -20,7 +20,7 @@ pub(super) const LEAVE_GRACE: Duration = Duration::from_secs(3);
 impl Server {
     /// Takes what arrives on one endpoint's subject, until the copy leaves.
     pub(super) async fn listen(self: Arc<Self>, index: usize, endpoint: Endpoint) -> anyhow::Result<()> {
-        let subject = subject::method(endpoint.exposure, &endpoint.spec);
+        let subject = self.bus.served_at(subject::method(endpoint.exposure, &endpoint.spec));
         let mut lost = self.bus.incoming_lost();
         lost.mark_unchanged();
         let mut requests = self.bus.subscribe_as(&subject, self.service.name).await?;

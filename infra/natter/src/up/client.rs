@@ -40,6 +40,21 @@ pub(crate) struct RotateArguments {
     data: PathBuf,
 }
 
+/// What to try on whom.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CanaryArguments {
+    /// A part, or one method of it: message.send
+    what: String,
+    /// The share of its calls, in percent, 90 at most; 0 ends it
+    percent: u8,
+    /// The program of the canary, instead of that of the other copies as it is on disk now
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// Where `natter up` keeps everything
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+}
+
 /// Shows every copy.
 #[allow(clippy::print_stdout)]
 pub(crate) async fn ps(arguments: PsArguments) -> anyhow::Result<()> {
@@ -68,6 +83,13 @@ pub(crate) async fn start(arguments: TellArguments) -> anyhow::Result<()> {
 
 pub(crate) async fn rotate(arguments: RotateArguments) -> anyhow::Result<()> {
     tell(arguments.data, Request::Rotate { holder: arguments.holder, keep: arguments.keep }).await
+}
+
+pub(crate) async fn canary(arguments: CanaryArguments) -> anyhow::Result<()> {
+    let CanaryArguments { what, percent, program, data } = arguments;
+    // `natter up` may run in another directory.
+    let program = program.map(|program| program.canonicalize()).transpose()?;
+    tell(data, Request::Canary { what, percent, program }).await
 }
 
 pub(crate) async fn reload(arguments: PsArguments) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! The socket on which `natter up` is asked and told: a line of JSON each way, then more lines until all is done.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -44,6 +44,15 @@ pub(crate) enum Request {
         holder: String,
         /// For how long both are accepted, in seconds.
         keep: u64,
+    },
+    /// Send a share of the calls to a copy that tries a new version.
+    Canary {
+        /// A part, or `part.method`.
+        what: String,
+        /// The share; 0 ends it.
+        percent: u8,
+        /// The program, when it is another than that of the other copies.
+        program: Option<PathBuf>,
     },
     /// Read the topology again: what SIGHUP does.
     Reload,

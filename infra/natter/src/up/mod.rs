@@ -6,6 +6,7 @@
 //!            control.sock ─ natter ps | restart | stop | start
 //! ```
 
+mod canary;
 mod client;
 mod control;
 mod data;
@@ -21,6 +22,7 @@ mod running;
 mod slot;
 mod supervisor;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,8 +38,8 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use client::{
-    PsArguments, RotateArguments, TellArguments, ps, reload, restart, rotate as rotate_credential, start,
-    stop,
+    CanaryArguments, PsArguments, RotateArguments, TellArguments, canary as try_canary, ps, reload, restart,
+    rotate as rotate_credential, start, stop,
 };
 pub(crate) use leash::{LeashArguments, become_program};
 pub(crate) use probe::answers;
@@ -100,6 +102,8 @@ struct Installation {
     data: Data,
     planner: Planner,
     postgres: Option<Postgres>,
+    /// Parts of which a copy runs that tries a new version, and its program if that is another.
+    canaries: BTreeMap<String, Option<PathBuf>>,
 }
 
 /// What runs, in the order in which it starts.
@@ -122,21 +126,38 @@ impl Installation {
             }
             _ => None,
         };
-        let mut this = Self { arguments, data, planner, postgres };
+        // What was tried when this ran last doesn't run any more.
+        natter_nats::Bus::open_secrets(&data.bus())?.forget_canaries()?;
+        let mut this = Self { arguments, data, planner, postgres, canaries: BTreeMap::new() };
         let plan = this.plan(&topology)?;
         Ok((this, plan))
     }
 
     fn plan(&mut self, topology: &Topology) -> anyhow::Result<Plan> {
         let bus = self.planner.nats(topology, &self.data)?;
-        let database = match (&self.postgres, &topology.database) {
+        let database = self.database(topology);
+        let mut processes = self.planner.processes(topology, &self.data, &bus, &database)?;
+        for (part, program) in &self.canaries {
+            let of = (part.as_str(), program.as_deref());
+            processes.push(self.planner.canary(topology, &self.data, &bus, &database, of)?);
+        }
+        let postgres = self.postgres.as_ref().map(Postgres::recipe);
+        Ok(Plan { nats: bus.recipes, postgres, processes })
+    }
+
+    fn database(&self, topology: &Topology) -> String {
+        match (&self.postgres, &topology.database) {
             (Some(postgres), _) => postgres.url(),
             (None, Database::Postgres { url: Some(url) }) => url.clone(),
             (None, _) => format!("sqlite:{}", self.data.path().join("db").display()),
-        };
-        let processes = self.planner.processes(topology, &self.data, &bus, &database)?;
-        let postgres = self.postgres.as_ref().map(Postgres::recipe);
-        Ok(Plan { nats: bus.recipes, postgres, processes })
+        }
+    }
+
+    /// What runs a copy of `part` that tries a new version.
+    fn canary(&mut self, part: &str, program: Option<&Path>) -> anyhow::Result<Recipe> {
+        let topology = self.arguments.load()?;
+        let (bus, database) = (self.planner.nats(&topology, &self.data)?, self.database(&topology));
+        self.planner.canary(&topology, &self.data, &bus, &database, (part, program))
     }
 
     /// Starts what the plan says, each once that is ready which it stands on.
@@ -304,6 +325,10 @@ async fn serve(stream: &mut UnixStream, up: &Up) -> anyhow::Result<()> {
             Request::Stop { what } => supervisor.each(&what, || Order::Stop, "stopped", &did).await,
             Request::Start { what } => supervisor.each(&what, || Order::Start, "started", &did).await,
             Request::Rotate { holder, keep } => up.rotate(&holder, Duration::from_secs(keep), &did).await,
+            Request::Canary { what, percent, program } => {
+                let mut installation = up.installation.lock().await;
+                canary::canary(&mut installation, supervisor, &what, percent, program, &did).await
+            }
             Request::Reload => up.reload(&did).await,
         }
     };

@@ -125,34 +125,74 @@ impl Planner {
     ) -> anyhow::Result<Vec<Recipe>> {
         let mut recipes = Vec::new();
         for process in &topology.processes {
-            let program = self.find(&process.program)?;
             for copy in process.copy_names() {
-                let addresses = self.addresses(process, &copy)?;
-                let settings = self.settings(topology, process, data, bus, database, &addresses)?;
-                let file = data.settings_of(&copy);
-                let mut arguments: Vec<OsString> = process.command().into_iter().map(Into::into).collect();
-                arguments.extend(["--config".into(), file.clone().into()]);
-                recipes.push(Recipe {
-                    name: copy.clone(),
-                    process: process.name.clone(),
-                    parts: process.parts.clone(),
-                    program: program.clone(),
-                    binary: program.clone(),
-                    arguments,
-                    configuration: Some((file, toml::to_string(&settings)?)),
-                    ready: Ready::Ours {
-                        address: LOOPBACK.to_owned(),
-                        ports: [
-                            self.ports.of(format!("{copy} health"))?,
-                            self.ports.of(format!("{copy} health of its successor"))?,
-                        ],
-                    },
-                    stop_signal: Signal::TERM,
-                    addresses,
-                });
+                let settings = self.settings(topology, process, data, bus, database)?;
+                recipes.push(self.recipe(process, copy, settings, data)?);
             }
         }
         Ok(recipes)
+    }
+
+    /// What runs a copy of `part` that gets only the share of the calls which goes to a canary; of another `program`, when
+    /// one is given.
+    pub(super) fn canary(
+        &mut self,
+        topology: &Topology,
+        data: &Data,
+        bus: &Bus,
+        database: &str,
+        (part, program): (&str, Option<&Path>),
+    ) -> anyhow::Result<Recipe> {
+        let runs_it =
+            |process: &&Process| process.parts.is_empty() || process.parts.iter().any(|own| own == part);
+        let found = topology.processes.iter().find(runs_it);
+        let mut process = found.with_context(|| format!("no process runs {part}"))?.clone();
+        // Nobody connects to it, and nothing else runs in it.
+        process.ports.clear();
+        process.parts = vec![part.to_owned()];
+        let mut settings = self.settings(topology, &process, data, bus, database)?;
+        set(&mut settings, "bus.canary", true);
+        let mut recipe = self.recipe(&process, format!("{part}.canary"), settings, data)?;
+        if let Some(program) = program {
+            recipe.program = program.to_owned();
+            recipe.binary = program.to_owned();
+        }
+        Ok(recipe)
+    }
+
+    fn recipe(
+        &mut self,
+        process: &Process,
+        copy: String,
+        mut settings: toml::Table,
+        data: &Data,
+    ) -> anyhow::Result<Recipe> {
+        let addresses = self.addresses(process, &copy)?;
+        for (key, address) in &addresses {
+            set(&mut settings, key, address.clone());
+            // A copy and its successor listen side by side for a moment.
+            if let Some((section, _)) = key.split_once('.') {
+                set(&mut settings, &format!("{section}.share_ports"), true);
+            }
+        }
+        let program = self.find(&process.program)?;
+        let file = data.settings_of(&copy);
+        let mut arguments: Vec<OsString> = process.command().into_iter().map(Into::into).collect();
+        arguments.extend(["--config".into(), file.clone().into()]);
+        let health = |of: &str| format!("{copy} health{of}");
+        let ports = [self.ports.of(health(""))?, self.ports.of(health(" of its successor"))?];
+        Ok(Recipe {
+            process: process.name.clone(),
+            parts: process.parts.clone(),
+            binary: program.clone(),
+            program,
+            arguments,
+            configuration: Some((file, toml::to_string(&settings)?)),
+            ready: Ready::Ours { address: LOOPBACK.to_owned(), ports },
+            stop_signal: Signal::TERM,
+            addresses,
+            name: copy,
+        })
     }
 
     fn addresses(&mut self, process: &Process, copy: &str) -> anyhow::Result<BTreeMap<String, String>> {
@@ -169,7 +209,6 @@ impl Planner {
         data: &Data,
         bus: &Bus,
         database: &str,
-        addresses: &BTreeMap<String, String>,
     ) -> anyhow::Result<toml::Table> {
         let mut settings = topology.settings_of(process);
         set(&mut settings, "bus.url", bus.url.clone());
@@ -178,13 +217,6 @@ impl Planner {
             set(&mut settings, "bus.ca", ca.to_string_lossy().into_owned());
         }
         set(&mut settings, "database.url", database);
-        for (key, address) in addresses {
-            set(&mut settings, key, address.clone());
-            // A copy and its successor listen side by side for a moment.
-            if let Some((section, _)) = key.split_once('.') {
-                set(&mut settings, &format!("{section}.share_ports"), true);
-            }
-        }
         for pair in &self.settings {
             let (key, value) =
                 pair.split_once('=').with_context(|| format!("--set {pair}: expected SECTION.KEY=VALUE"))?;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::Log;
 use super::probe;
-use super::recipe::Recipe;
+use super::recipe::{Ready, Recipe};
 use super::running::{Fingerprint, Running};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -348,6 +348,10 @@ impl Slot {
             if let Some(running) = running {
                 shown.version.clone_from(&running.version);
                 *generation = running.generation;
+                if let Ready::Ours { address, ports } = &self.recipe.ready {
+                    let port = ports[running.generation % ports.len()];
+                    shown.addresses.insert("health".to_owned(), format!("{address}:{port}"));
+                }
             }
         });
     }

@@ -123,6 +123,17 @@ impl Supervisor {
         Ok(named)
     }
 
+    /// Lets a copy do as `recipe` says.
+    pub(super) async fn replace(&self, recipe: Recipe) -> anyhow::Result<Done> {
+        let _one_at_a_time = self.shared.changing.lock().await;
+        let mut done = Done::Unchanged;
+        for handle in self.named(&recipe.name).await? {
+            done = handle.order(Order::Follow(Box::new(recipe.clone()))).await?;
+        }
+        self.remember(recipe).await;
+        Ok(done)
+    }
+
     /// Makes the processes those of `recipes`: replaces what has changed, one copy after the other, adds what is new,
     /// stops what is gone.
     pub(super) async fn follow(&self, recipes: Vec<Recipe>, did: &Did) -> anyhow::Result<()> {
@@ -147,11 +158,18 @@ impl Supervisor {
         }
         let handles = self.shared.handles.lock().await.clone();
         for handle in handles.iter().filter(|handle| !names.contains(&handle.recipe.name)) {
-            handle.order(Order::Stop).await?;
             let name = &handle.recipe.name;
-            self.shared.handles.lock().await.retain(|handle| handle.recipe.name != *name);
+            self.remove(handle).await?;
             tell(did, format!("{name} removed")).await;
         }
+        Ok(())
+    }
+
+    /// Stops a copy for good.
+    pub(super) async fn remove(&self, handle: &Handle) -> anyhow::Result<()> {
+        handle.order(Order::Stop).await?;
+        let name = &handle.recipe.name;
+        self.shared.handles.lock().await.retain(|handle| handle.recipe.name != *name);
         Ok(())
     }
 
