@@ -14,13 +14,22 @@ use crate::access::{Member, Seat};
 impl Store {
     /// A conversation as one of its members sees it; `None` for everyone else.
     pub(crate) async fn seat(&self, user: UserId, which: Conversation) -> Result<Option<Seat>> {
+        Self::seat_in(self.database.read(), user, which).await
+    }
+
+    /// The same, read where a snapshot may be.
+    pub(crate) async fn seat_in(
+        reader: impl Executor<'_, Database = Any>,
+        user: UserId,
+        which: Conversation,
+    ) -> Result<Option<Seat>> {
         let row = sqlx::query(AssertSqlSafe(format!(
             "SELECT {SEAT} FROM member b JOIN conversation c ON c.id = b.conversation \
              WHERE b.user_id = $1 AND b.conversation = $2"
         )))
         .bind(i64::from(user))
         .bind(which.to_string())
-        .fetch_optional(self.database.read())
+        .fetch_optional(reader)
         .await?;
         row.as_ref().map(seat).transpose()
     }
