@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/0003_search.sqlite.sql"),
         postgres: include_str!("../migrations/0003_search.postgres.sql"),
     },
+    both(10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
 ];
 
 const fn both(version: i64, name: &'static str, sql: &'static str) -> Migration {
@@ -57,13 +58,13 @@ impl Store {
     }
 
     pub(crate) async fn begin(&self) -> Result<Transaction> {
-        Ok(self.database.begin().await?)
+        self.database.begin().await
     }
 
     /// Begins to read as of one moment. A message, its reactions and its revision belong together, and so do all that a sync
     /// answers.
     pub(crate) async fn snapshot(&self) -> Result<Transaction> {
-        Ok(self.database.snapshot().await?)
+        self.database.snapshot().await
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {
