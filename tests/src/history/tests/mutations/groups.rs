@@ -157,6 +157,30 @@ pub(super) fn read_after_leaving(lines: &mut Vec<Line>, _: &mut Random) -> Named
     None
 }
 
+/// A change of a message that was made after an acked leaving reaches who has left.
+pub(super) fn leak_an_edit_to_a_leaver(lines: &mut Vec<Line>, _: &mut Random) -> Named {
+    let edits = all(lines, Operation::Edit, Step::Invoke);
+    for (gone_at, gone, place) in leavings(lines) {
+        for (at, made) in all(lines, Operation::Edit, Step::Ok) {
+            if made.conversation != gone.conversation || made.seq >= Some(place) {
+                continue;
+            }
+            let same = |edit: &&(usize, Event)| {
+                (&edit.1.conversation, edit.1.seq) == (&made.conversation, made.seq) && edit.0 < at
+            };
+            // The last one before the answer is the one that is answered.
+            let Some((began, edit)) = edits.iter().rfind(same) else { continue };
+            if *began > gone_at && edit.at > gone.at {
+                let told = Event { operation: Operation::Update, body: edit.body, ..made };
+                let leaked = Event { user: gone.user, device: gone.device, ..told };
+                lines.insert(at + 1, Line::Event(leaked));
+                return Some((Invariant::I8, Uuid::nil()));
+            }
+        }
+    }
+    None
+}
+
 /// A message of somebody else is said to have been sent by who had left before.
 pub(super) fn accept_from_a_leaver(lines: &mut Vec<Line>, _: &mut Random) -> Named {
     for (gone_at, gone, _) in leavings(lines) {
