@@ -13,7 +13,7 @@ impl Handle<Announce> for Module {
         if request.text.contains('\0') {
             return Err(Error::invalid("text: the character U+0000 is not accepted").into());
         }
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

@@ -42,8 +42,8 @@ mod unblock;
 use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
-use broker_schemas::{Error, Service};
-use natter_host::{Bus, Part, Process, Running};
+use broker_schemas::{Error, Service, UserId};
+use natter_host::{Bus, Limiter, Part, Process, Running};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -65,6 +65,7 @@ struct Module {
     bus: Bus,
     store: Store,
     limits: Settings,
+    changes: Limiter<UserId>,
     turns: Turns,
 }
 
@@ -77,7 +78,9 @@ impl Part for Group {
         let store = Store::new(process.database(Self::NAME, MIGRATIONS).await?);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let turns = Turns::default();
-        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, turns });
+        let changes = settings.changes();
+        let module =
+            Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, changes, turns });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();

@@ -15,7 +15,7 @@ impl Handle<Mute> for Module {
         if let Some(user) = request.user {
             check_other(call.caller.user(), user)?;
         }
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

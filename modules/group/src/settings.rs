@@ -1,8 +1,11 @@
 //! Section `[group]` of the configuration.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use broker_schemas::UserId;
 use broker_schemas::group::MEMBERS_MAX;
+use natter_host::Limiter;
 use serde::{Deserialize, Serialize};
 
 use crate::store::LISTED;
@@ -19,11 +22,23 @@ pub struct Settings {
     pub max_asking: u32,
     /// How many people a group may keep out, 1 to 1,000. Default: 1,000.
     pub max_blocked: u32,
+    /// How many other changes of groups one user may make at once, joining and leaving among them; 0 for no limit. Per copy
+    /// of the module. Default: 60.
+    pub change_burst: u32,
+    /// Milliseconds after which a user may make one more, 1 or more. Default: 1,000.
+    pub change_interval_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_members: 1_000, max_groups: 200, max_asking: 200, max_blocked: 1_000 }
+        Self {
+            max_members: 1_000,
+            max_groups: 200,
+            max_asking: 200,
+            max_blocked: 1_000,
+            change_burst: 60,
+            change_interval_ms: 1_000,
+        }
     }
 }
 
@@ -46,7 +61,12 @@ impl Settings {
                 range.end()
             );
         }
+        anyhow::ensure!(self.change_interval_ms >= 1, "group.change_interval_ms: expected 1 or more, got 0");
         Ok(())
+    }
+
+    pub(crate) fn changes(&self) -> Limiter<UserId> {
+        Limiter::new(self.change_burst, Duration::from_millis(self.change_interval_ms))
     }
 }
 
@@ -61,5 +81,7 @@ mod tests {
         assert!(error.to_string().contains("group.max_members: expected 2 to 10000, got 1"), "{error}");
         let error = Settings { max_groups: 1_001, ..Settings::default() }.check().unwrap_err();
         assert!(error.to_string().contains("group.max_groups: expected 1 to 1000"), "{error}");
+        let error = Settings { change_interval_ms: 0, ..Settings::default() }.check().unwrap_err();
+        assert!(error.to_string().contains("group.change_interval_ms: expected 1 or more"), "{error}");
     }
 }
