@@ -22,6 +22,7 @@ pub mod rights;
 pub mod service;
 pub mod subject;
 pub mod user;
+pub mod visible;
 
 pub use bounded::{List, Map, Text};
 pub use caller::{Access, Anyone, Caller, Identity, Operator, Part, Role, SignedIn};
