@@ -41,10 +41,7 @@ impl Handle<Read> for Module {
 /// # Errors
 /// When there is no such message yet.
 fn moves(seat: &Seat, seq: Seq) -> std::result::Result<bool, Error> {
-    let last = seat.place.last_seq;
-    if seq.get() > last {
-        return Err(Error::invalid(format!("seq: the last message is {last}, got {seq}")));
-    }
+    seat.check_is_there(seq)?;
     Ok(seq.get() > seat.member.read_seq)
 }
 

@@ -17,6 +17,9 @@ impl Handle<ListReaders> for Module {
 async fn list(store: &Store, user: UserId, request: &ListReaders) -> Result<Vec<Reader>> {
     let ListReaders { conversation, seq } = *request;
     let seat = store.seat(user, conversation).await?.ok_or_else(no_such_conversation)?;
+    if let Some(seq) = seq {
+        seat.check_is_there(seq)?;
+    }
     let mut readers = store.readers(conversation, seq.map_or(0, Seq::get)).await?;
     if conversation.group_id().is_none() && !seat.place.is_open {
         // What the other reads is no business of who is no friend any more.
@@ -28,11 +31,22 @@ async fn list(store: &Store, user: UserId, request: &ListReaders) -> Result<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{fill, group, pair, seq, stores, user};
-    use broker_schemas::Conversation;
+    use crate::testing::{code, fill, group, pair, seq, stores, user};
+    use broker_schemas::{Code, Conversation};
 
     async fn readers(store: &Store, conversation: Conversation, at: Option<u64>) -> Vec<Reader> {
         list(store, user(1), &ListReaders { conversation, seq: at.map(seq) }).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_not_said_yet_nobody_can_have_read() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, there, 3).await;
+            let request = |at| ListReaders { conversation: there, seq: Some(seq(at)) };
+            assert!(list(&store, user(1), &request(3)).await.unwrap().is_empty(), "{}", test.name);
+            assert_eq!(code(list(&store, user(1), &request(4)).await), Code::Invalid, "{}", test.name);
+        }
     }
 
     #[tokio::test]
