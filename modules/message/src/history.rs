@@ -23,8 +23,7 @@ pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Resu
     }
     // All as of one moment: who was put out sees nothing of what became of the messages afterwards.
     let mut snapshot = store.snapshot().await?;
-    let seat =
-        Store::seat_in(&mut *snapshot, user, conversation).await?.ok_or_else(no_such_conversation)?;
+    let seat = Store::seat_in(&mut *snapshot, user, conversation).await?.ok_or_else(no_such_conversation)?;
     let (first, last) = (seat.member.first_seq, seat.place.last_seq);
     match after {
         Some(after) => {

@@ -67,7 +67,7 @@ pub struct Message;
 struct Module {
     bus: Bus,
     store: Store,
-    sends: Batcher<plan::Draft, plan::Outcome>,
+    sends: Batcher<plan::Draft, commit::Done>,
     reads: Batcher<cursors::Cursor, cursors::Outcome>,
     limits: limits::Limits,
     settings: Settings,
