@@ -65,8 +65,8 @@ struct Module {
     bus: Bus,
     store: Store,
     limits: Settings,
-    changes: Limiter<UserId>,
     turns: Turns,
+    making: Limiter<UserId>,
 }
 
 impl Part for Group {
@@ -77,10 +77,8 @@ impl Part for Group {
         settings.check()?;
         let store = Store::new(process.database(Self::NAME, MIGRATIONS).await?);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
-        let turns = Turns::default();
-        let changes = settings.changes();
-        let module =
-            Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, changes, turns });
+        let (turns, making) = (Turns::default(), settings.making());
+        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, turns, making });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();
