@@ -35,7 +35,7 @@ impl Store {
             }
         }
         while self.forget_outsider(user, BATCH).await? > 0 {}
-        Ok(())
+        self.forget_mutes(user).await
     }
 
     async fn take_out(&self, group: GroupId, user: UserId) -> Result<()> {

@@ -65,6 +65,7 @@ struct Module {
     bus: Bus,
     store: Store,
     limits: Settings,
+    changes: Limiter<UserId>,
     turns: Turns,
     making: Limiter<UserId>,
 }
@@ -78,7 +79,9 @@ impl Part for Group {
         let store = Store::new(process.database(Self::NAME, MIGRATIONS).await?);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let (turns, making) = (Turns::default(), settings.making());
-        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, turns, making });
+        let changes = settings.changes();
+        let module =
+            Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, changes, turns, making });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();

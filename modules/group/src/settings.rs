@@ -26,6 +26,11 @@ pub struct Settings {
     pub create_burst: u32,
     /// Milliseconds after which a user may make one more, 1 or more. Default: 30,000.
     pub create_interval_ms: u64,
+    /// How many other changes of groups one user may make at once, joining and leaving among them; 0 for no limit. Per copy
+    /// of the module. Default: 60.
+    pub change_burst: u32,
+    /// Milliseconds after which a user may make one more, 1 or more. Default: 1,000.
+    pub change_interval_ms: u64,
 }
 
 impl Default for Settings {
@@ -37,6 +42,8 @@ impl Default for Settings {
             max_blocked: 1_000,
             create_burst: 20,
             create_interval_ms: 30_000,
+            change_burst: 60,
+            change_interval_ms: 1_000,
         }
     }
 }
@@ -61,12 +68,17 @@ impl Settings {
             );
         }
         anyhow::ensure!(self.create_interval_ms >= 1, "group.create_interval_ms: expected 1 or more");
+        anyhow::ensure!(self.change_interval_ms >= 1, "group.change_interval_ms: expected 1 or more, got 0");
         Ok(())
     }
 
     /// How fast a user may make groups.
     pub(crate) fn making(&self) -> Limiter<UserId> {
         Limiter::new(self.create_burst, Duration::from_millis(self.create_interval_ms))
+    }
+
+    pub(crate) fn changes(&self) -> Limiter<UserId> {
+        Limiter::new(self.change_burst, Duration::from_millis(self.change_interval_ms))
     }
 }
 
@@ -92,5 +104,7 @@ mod tests {
         assert!(error.to_string().contains("group.max_groups: expected 1 to 1000"), "{error}");
         let error = Settings { create_interval_ms: 0, ..Settings::default() }.check().unwrap_err();
         assert!(error.to_string().contains("group.create_interval_ms: expected 1 or more"), "{error}");
+        let error = Settings { change_interval_ms: 0, ..Settings::default() }.check().unwrap_err();
+        assert!(error.to_string().contains("group.change_interval_ms: expected 1 or more"), "{error}");
     }
 }

@@ -47,6 +47,15 @@ impl Store {
             query(SQL).bind(i64::from(user)).bind(i64::from(limit)).execute(self.database.write()).await?;
         Ok(forgotten.rows_affected())
     }
+
+    /// Forgets the groups that `user` left while muted.
+    pub(crate) async fn forget_mutes(&self, user: UserId) -> Result<()> {
+        query("DELETE FROM kept_mute WHERE user_id = $1")
+            .bind(i64::from(user))
+            .execute(self.database.write())
+            .await?;
+        Ok(())
+    }
 }
 
 /// Keeps `users` from departing until the transaction is over. Whoever has departed is seen by the next statement, and not
