@@ -219,7 +219,9 @@ where
                     if read > MAX {
                         return Err(A::Error::custom(too_many(MAX, read)));
                     }
-                    entries.insert(key, value);
+                    if entries.insert(key, value).is_some() {
+                        return Err(A::Error::custom("duplicate key in a map"));
+                    }
                 }
                 Ok(Map(entries))
             }
@@ -245,6 +247,14 @@ mod tests {
         assert!(postcard::from_bytes::<List<u64, 16>>(&lie).is_err());
         assert!(postcard::from_bytes::<Text<16>>(&lie).is_err());
         assert!(postcard::from_bytes::<Map<u64, u64, 16>>(&lie).is_err());
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_refused() {
+        assert!(serde_json::from_str::<Map<String, u64, 4>>(r#"{"a":0,"b":5}"#).is_ok());
+        let error = serde_json::from_str::<Map<String, u64, 4>>(r#"{"a":0,"a":5}"#).unwrap_err().to_string();
+        assert!(error.contains("duplicate key"), "{error}");
+        assert!(postcard::from_bytes::<Map<u64, u64, 4>>(&[2, 1, 0, 1, 5]).is_err());
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod rights;
 pub mod service;
 pub mod subject;
 pub mod user;
+pub mod visible;
 
 pub use bounded::{List, Map, Text};
 pub use caller::{

@@ -86,7 +86,7 @@ service! {
     /// A page of one's conversations with what a list of them shows, the one with the newest message first.
     "conversations": ListConversations => Conversations { by: SignedIn, on: [Client], repeat: Read, deadline_ms: 5_000 }
 
-    /// Where one stands in each of one's conversations, the one with the newest message first.
+    /// Where one stands in each of one's conversations, the one with the newest message first, dissolved groups last.
     "unread": GetUnread => Unread { by: SignedIn, on: [Client, Internal], repeat: Read, deadline_ms: 5_000 }
 
     /// Opens or closes the conversation of two users. Answered once every later send sees it.
@@ -434,7 +434,7 @@ pub struct GetUnread {}
 /// Where one stands in each of one's conversations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Unread {
-    /// The one with the newest message first; at most 1,024.
+    /// The one with the newest message first, dissolved groups last; at most 1,024.
     pub conversations: Vec<Standing>,
 }
 

@@ -1,4 +1,4 @@
-//! Who may do what in a group: one table. The group module decides by it, the message module's SQL agrees with it,
+//! Who may do what in a group: one table. The group module decides by it, the message module's `access.rs` agrees with it,
 //! `docs/PROTOCOL.md` shows it, and a test tries every method as everybody.
 
 use postcard_schema::Schema;

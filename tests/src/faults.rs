@@ -77,7 +77,14 @@ struct Done {
     descriptors: Option<u64>,
 }
 
-/// Why a row can't be run here.
+impl Done {
+    /// After the first fault nothing is skipped any more: a step that could not be done is wrong, whatever it was.
+    fn not_done(&mut self, step: Result<(), Skip>) {
+        self.wrong.extend(step.err().map(|Skip(why)| why));
+    }
+}
+
+/// Why a row can't be run here: known before anything was broken.
 #[derive(Debug)]
 struct Skip(String);
 
@@ -100,6 +107,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// A run that did not come to its end.
+    fn broke_off(why: &str) -> Self {
+        let why: String = why.chars().take(300).collect();
+        Self::Judged {
+            measured: "-".into(),
+            violations: vec![format!("the run broke off: {why}")],
+            figures: Figures::default(),
+            lines: Vec::new(),
+        }
+    }
+
     /// Whether something was violated.
     #[must_use]
     pub fn is_bad(&self) -> bool {
@@ -131,16 +149,8 @@ impl Row {
                 judge(self.name, done, database, plan, &bounds)
             }
             Some(Ok(Err(Skip(why)))) => Verdict::Skipped(why),
-            Some(Err(error)) => Verdict::Judged {
-                measured: "-".into(),
-                violations: vec![format!(
-                    "the run broke off: {}",
-                    error.to_string().chars().take(300).collect::<String>()
-                )],
-                figures: Figures::default(),
-                lines: Vec::new(),
-            },
-            None => Verdict::Skipped("no task".into()),
+            Some(Err(error)) => Verdict::broke_off(&error.to_string()),
+            None => Verdict::broke_off("no task"),
         }
     }
 }

@@ -111,6 +111,7 @@ impl Plan {
         let people = People::new(edges).await;
         let mut names = Names { users: people.ids(), groups: Vec::new() };
         let mut model = Model::default();
+        let mut joinings = Joinings::default();
         let mut random = Random::new(!self.seed);
         for (number, Step { user, device, action }) in self.steps.iter().enumerate() {
             let expected = model.apply(*user, action);
@@ -125,6 +126,9 @@ impl Plan {
             if let (Action::Create { .. }, Ok(answer)) = (action, &answer) {
                 names.groups.push(answer["group"].as_u64().unwrap());
             }
+            if let Some(untold) = joinings.settle(&model, &people, &names).await {
+                return Err(format!("step {number}: user {user} does {action:?}\n{untold}"));
+            }
         }
         let mut differences = String::new();
         for (user, devices) in people.devices.iter().enumerate() {
@@ -132,7 +136,7 @@ impl Plan {
             let seen = view::seen(&devices[0], &names, user).await;
             differences += &differ(user, &expected, &seen);
             for device in devices {
-                differences += &check_pushes(device, &names, user, &model).await;
+                differences += &check_pushes(device, &names, user, &model, &joinings).await;
                 differences += &check_sync(device, &names, user).await;
             }
         }
@@ -158,6 +162,64 @@ impl Plan {
         }
         self
     }
+}
+
+/// How often each user came into each group, and the place of the notice of the last time.
+#[derive(Debug, Default)]
+struct Joinings(BTreeMap<(usize, usize), (usize, u64)>);
+
+impl Joinings {
+    /// After a step: waits until each device of whoever became a member by it is told so. From then on it is told of everything.
+    /// Says who is not.
+    async fn settle(&mut self, model: &Model, people: &People, names: &Names) -> Option<String> {
+        for (number, group) in model.groups.iter().enumerate() {
+            for user in 0..USERS {
+                let key = (user, number);
+                if !group.talk.readers.contains_key(&user) {
+                    // Whoever comes back does so anew.
+                    if let Some((_, place)) = self.0.get_mut(&key) {
+                        *place = 0;
+                    }
+                    continue;
+                }
+                let (times, place) = self.0.entry(key).or_default();
+                if *place > 0 {
+                    continue;
+                }
+                (*times, *place) = (*times + 1, group.talk.messages.len() as u64);
+                let conversation: Conversation = names.conversation(user, Place::In(number)).parse().unwrap();
+                for device in &people.devices[user] {
+                    if !is_told(device, conversation, *times).await {
+                        return Some(format!(
+                            "user {user} became a member of group {number}, and is not told"
+                        ));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Where the last joining of a user stands.
+    fn place(&self, user: usize, group: usize) -> u64 {
+        self.0.get(&(user, group)).map_or(1, |(_, place)| *place)
+    }
+}
+
+/// Whether a device is told so many times that its user is in a group.
+async fn is_told(device: &Device, conversation: Conversation, times: usize) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let told = device.waiting().iter().filter(|pushed| is_joining(pushed, conversation)).count();
+        if told >= times || Instant::now() > deadline {
+            return told >= times;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn is_joining(pushed: &Pushed, conversation: Conversation) -> bool {
+    pushed.read::<JoinedEvent>().is_some_and(|event| Conversation::group(event.group) == conversation)
 }
 
 /// The users of one run.
@@ -199,14 +261,20 @@ fn differ(user: usize, expected: &view::View, seen: &view::View) -> String {
 
 /// The messages that a device was pushed: of each conversation in order and once, and since the device was told that the user is
 /// in it, all of them.
-async fn check_pushes(device: &Device, names: &Names, user: usize, model: &Model) -> String {
+async fn check_pushes(
+    device: &Device,
+    names: &Names,
+    user: usize,
+    model: &Model,
+    joinings: &Joinings,
+) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let waiting = device.waiting();
         let mut problems = String::new();
         for place in view::places(user, USERS, names.groups.len()) {
             let conversation: Conversation = names.conversation(user, place).parse().unwrap();
-            if let Some(problem) = problem_of_pushes(&waiting, conversation, place, user, model) {
+            if let Some(problem) = problem_of_pushes(&waiting, conversation, place, user, model, joinings) {
                 let _ = writeln!(problems, "user {user}, pushed {place}: {problem}");
             }
         }
@@ -224,14 +292,13 @@ fn problem_of_pushes(
     place: Place,
     user: usize,
     model: &Model,
+    joinings: &Joinings,
 ) -> Option<String> {
     let talk = match place {
         Place::With(other) => model.directs.get(&(user.min(other), user.max(other)))?,
         Place::In(group) => &model.groups[group].talk,
     };
-    let joined = waiting.iter().rposition(|pushed| {
-        pushed.read::<JoinedEvent>().is_some_and(|event| Conversation::group(event.group) == conversation)
-    });
+    let joined = waiting.iter().rposition(|pushed| is_joining(pushed, conversation));
     let message = |pushed: &Pushed| {
         pushed.read::<NewEvent>().map(|event| event.0).filter(|entry| entry.conversation == conversation)
     };
@@ -252,19 +319,23 @@ fn problem_of_pushes(
             all.last().is_some_and(|seq| *seq > out).then(|| format!("out since {out}, and got {all:?}"))
         }
         Some((first, _)) => {
-            let since = match place {
-                Place::With(_) => all,
-                Place::In(_) => match joined {
-                    Some(joined) => places(&waiting[joined..]),
-                    None => return Some("a member, and never told".into()),
-                },
+            let (since, latest) = match (place, joined) {
+                (Place::With(_), _) => (all, (*first).max(1)),
+                // The message of the joining itself may come before or with the news of it; nothing was done until these came.
+                (Place::In(group), Some(joined)) => {
+                    let since = &waiting[joined..];
+                    // An edge that could not see to it in time says so.
+                    let is_late = since.iter().any(|pushed| pushed.name == "session.resync");
+                    let latest = if is_late { last } else { joinings.place(user, group) };
+                    (places(since), latest + 1)
+                }
+                (Place::In(_), None) => return Some("a member, and never told".into()),
             };
             let begin = since.first().copied().unwrap_or(last + 1);
             let whole: Vec<u64> = (begin..=last).collect();
-            // The message of the joining itself may come before or with the news of it.
-            let latest = if matches!(place, Place::With(_)) { 1 } else { last + 1 };
-            (since != whole || begin > latest.max(*first))
-                .then(|| format!("since the joining {since:?} of {last}"))
+            (since != whole || begin > latest).then(|| {
+                format!("since the joining {since:?} of {last}, to begin with {latest} at the latest")
+            })
         }
     }
 }

@@ -235,3 +235,37 @@ async fn a_flood_of_sends_is_told_how_long_to_wait() {
     }
     assert!((10..=20).contains(&limited), "{limited} of 40");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changes_groups_or_friendships_too_fast_is_told_how_long_to_wait() {
+    let settings = ["group.change_burst=6", "friend.change_burst=6"];
+    let platform = Platform::standalone_with(Backend::Sqlite, &settings).await;
+    let address = platform.tcp().await;
+    let alice = Person::register(&address, "alice").await;
+    let bob = Person::register(&address, "bob").await;
+    let mut wire = Wire::connect(&platform.address("tcp").await).await;
+    wire.call(1, "user.login", json!({"name": "alice", "password": Person::password()})).await;
+    let group = wire.call(2, "group.create", json!({"name": "Bees"})).await["body"]["group"].clone();
+    let announce = |id: u64| ("group.announce", json!({"group": group, "text": id.to_string()}));
+    let ask =
+        |id: u64| (["friend.request", "friend.decline"][usize::from(id % 2 == 1)], json!({"user": bob.user}));
+    let kinds: [&dyn Fn(u64) -> (&'static str, serde_json::Value); 2] = [&announce, &ask];
+    for kind in kinds {
+        let mut limited = 0;
+        for id in 10..30 {
+            let (call, body) = kind(id);
+            let answer = wire.call(id, call, body).await;
+            if answer["error"]["code"] == "rate_limited" {
+                assert!(
+                    answer["error"]["retry_after_ms"].as_u64().is_some_and(|wait| wait <= 1_000),
+                    "{answer}"
+                );
+                limited += 1;
+            }
+        }
+        assert!((8..=14).contains(&limited), "{limited} of 20");
+    }
+    let block = wire.call(30, "friend.block", json!({"user": bob.user})).await;
+    assert!(block["error"].is_null(), "{block}: a block is always possible");
+    drop((alice, bob));
+}

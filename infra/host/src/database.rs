@@ -15,7 +15,7 @@ use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
-use crate::DatabaseSettings;
+use crate::{DatabaseSettings, Failure, Result};
 
 /// An open transaction.
 pub type Transaction = sqlx::Transaction<'static, Any>;
@@ -220,33 +220,33 @@ impl Database {
     /// Begins a transaction that may write. With SQLite it is the only one.
     ///
     /// # Errors
-    /// When no connection is free within 2 s, or the database is away.
-    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+    /// [`broker_schemas::Code::Unavailable`] when no connection is free within 2 s, or the database is away.
+    pub async fn begin(&self) -> Result<Transaction> {
         let begin = match self.dialect {
             // Without `IMMEDIATE` it would fail when it first writes, if another copy wrote since it first read.
             Dialect::Sqlite => "BEGIN IMMEDIATE",
             Dialect::Postgres => "BEGIN",
         };
-        self.write.begin_with(begin).await
+        self.write.begin_with(begin).await.map_err(not_begun)
     }
 
     /// Begins to read: everything that is read in this transaction is as of one moment, however many statements it takes.
     ///
     /// # Errors
-    /// When no connection is free within 2 s, or the database is away.
-    pub async fn snapshot(&self) -> Result<Transaction, sqlx::Error> {
+    /// As [`Database::begin`].
+    pub async fn snapshot(&self) -> Result<Transaction> {
         let begin = match self.dialect {
             Dialect::Sqlite => "BEGIN",
             Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
-        self.read.begin_with(begin).await
+        self.read.begin_with(begin).await.map_err(not_begun)
     }
 
     /// How many bytes the module's tables and indexes take.
     ///
     /// # Errors
     /// When no connection is free within 2 s, or the database is away.
-    pub async fn size(&self) -> Result<u64, sqlx::Error> {
+    pub async fn size(&self) -> std::result::Result<u64, sqlx::Error> {
         let sql = match self.dialect {
             Dialect::Sqlite => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
             Dialect::Postgres => {
@@ -285,8 +285,21 @@ async fn migrate_alone(directory: &Path, module: &str) -> anyhow::Result<File> {
     }
 }
 
+/// Whatever kept a transaction from beginning, nothing was done.
+fn not_begun(error: sqlx::Error) -> Failure {
+    match Failure::from(error) {
+        Failure::Broken(cause) => {
+            tracing::warn!(error = format!("{cause:#}"), "no transaction begun");
+            Failure::database_away()
+        }
+        refused @ Failure::Refused(_) => refused,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use broker_schemas::Code;
+
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
@@ -328,6 +341,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_could_not_even_begin_was_not_done_and_says_so() {
+        const MIGRATIONS: &[(i64, &str, &str)] = &[];
+        let directory = tempfile::tempdir().unwrap();
+        let settings = DatabaseSettings {
+            url: format!("sqlite:{}", directory.path().display()),
+            ..DatabaseSettings::default()
+        };
+        let database = Database::open(&settings, "test", MIGRATIONS).await.unwrap();
+        let other = Database::open(&settings, "test", MIGRATIONS).await.unwrap();
+        let _writing = other.begin().await.unwrap();
+        sqlx::query("PRAGMA busy_timeout = 10").execute(database.write()).await.unwrap();
+        match database.begin().await {
+            Err(Failure::Refused(error)) => assert_eq!(error.code, Code::Unavailable),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
     async fn after_a_full_disk_writing_goes_on_once_there_is_room() {
         const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "t", "CREATE TABLE t (text TEXT NOT NULL)")];
         let directory = tempfile::tempdir().unwrap();
@@ -337,7 +368,7 @@ mod tests {
         };
         let database = Database::open(&settings, "test", MIGRATIONS).await.unwrap();
         let insert = async |length: usize| {
-            let mut transaction = database.begin().await?;
+            let mut transaction = database.begin().await.unwrap();
             let text = "x".repeat(length);
             sqlx::query("INSERT INTO t (text) VALUES ($1)").bind(text).execute(&mut *transaction).await?;
             transaction.commit().await

@@ -24,6 +24,11 @@ impl Failure {
             Self::Broken(cause) => cause,
         }
     }
+
+    /// The database can't be used now, and nothing was done.
+    pub(crate) fn database_away() -> Self {
+        Self::Refused(Error::unavailable("the service's database can't be reached"))
+    }
 }
 
 impl From<Error> for Failure {
@@ -42,9 +47,7 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         match error {
             // No connection was had, so nothing was done.
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Refused(Error::unavailable("the service's database can't be reached"))
-            }
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::database_away(),
             other => Self::Broken(anyhow::Error::new(other).context("database")),
         }
     }

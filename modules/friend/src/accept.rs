@@ -10,6 +10,7 @@ use crate::relation::{Pair, Relation, Ruled, Tie};
 impl Handle<Accept> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Accept) -> Result<Done> {
         let pair = Pair::new(call.caller.user(), request.user)?;
+        self.check_rate(pair.me)?;
         let now = Timestamp::now();
         let change = self.store.change(pair, &self.limits, |relation| relation.accept(now)).await?;
         if change.befriends() {

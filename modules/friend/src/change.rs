@@ -89,7 +89,8 @@ mod tests {
     use crate::relation::tests::{NOW, pair};
     use crate::store::tests::stores;
 
-    const LIMITS: Settings = Settings { max_friends: 2, max_pending: 2, max_blocked: 2 };
+    const LIMITS: Settings =
+        Settings { max_friends: 2, max_pending: 2, max_blocked: 2, change_burst: 0, change_interval_ms: 1 };
 
     async fn request(store: &Store, me: u64, other: u64) -> Result<Change> {
         store.change(pair(me, other), &LIMITS, |relation| relation.request(NOW)).await

@@ -10,6 +10,7 @@ use crate::relation::{Pair, Relation, Ruled, Tie};
 impl Handle<Decline> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Decline) -> Result<Done> {
         let pair = Pair::new(call.caller.user(), request.user)?;
+        self.check_rate(pair.me)?;
         let change = self.store.change(pair, &self.limits, Relation::decline).await?;
         self.push_removed(pair, &change).await;
         Ok(Done {})

@@ -29,8 +29,8 @@ mod unblock;
 use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
-use broker_schemas::{Service, friend, user};
-use natter_host::{Bus, Part, Process, Running};
+use broker_schemas::{Error, Service, UserId, friend, user};
+use natter_host::{Bus, Limiter, Part, Process, Running};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,6 +48,7 @@ struct Module {
     bus: Bus,
     store: Store,
     limits: Settings,
+    changes: Limiter<UserId>,
 }
 
 impl Part for Friend {
@@ -58,7 +59,8 @@ impl Part for Friend {
         settings.check()?;
         let store = Store::new(process.database(Self::NAME, MIGRATIONS).await?);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
-        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings });
+        let changes = settings.changes();
+        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, changes });
         let serving = process
             .serve::<friend::Friend, _>(bus, module.clone())
             .await?
@@ -74,5 +76,13 @@ impl Part for Friend {
             serving.drain().await;
             store.close().await;
         }))
+    }
+}
+
+impl Module {
+    /// Counts a call that others are told of. A block isn't counted: it must be possible at any time, and without further
+    /// requests and unblockings there is nothing left to block.
+    fn check_rate(&self, user: UserId) -> Result<(), Error> {
+        self.changes.check(&user, "you change who your friends are faster than allowed")
     }
 }

@@ -10,6 +10,7 @@ use crate::relation::{Pair, Relation, Tie};
 impl Handle<Remove> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Remove) -> Result<Done> {
         let pair = Pair::new(call.caller.user(), request.user)?;
+        self.check_rate(pair.me)?;
         let change = self.store.change(pair, &self.limits, |relation| Ok(relation.remove())).await?;
         self.finish_closing(&call.scope, pair, &change).await
     }

@@ -1,10 +1,15 @@
 //! Section `[friend]` of the configuration.
 
+use std::time::Duration;
+
+use broker_schemas::UserId;
+use natter_host::Limiter;
 use serde::{Deserialize, Serialize};
 
 use crate::store::LISTED;
 
-/// Section `[friend]` of the configuration. Each limit is from 1 to 1,024; what a user has beyond a limit that was lowered stays.
+/// Section `[friend]` of the configuration. Each `max_` is from 1 to 1,024; what a user has beyond a limit that was lowered
+/// stays.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -14,11 +19,21 @@ pub struct Settings {
     pub max_pending: u32,
     /// How many users one user may block.
     pub max_blocked: u32,
+    /// How many requests, answers and ends of friendships one user may make at once; 0 for no limit. Per copy of the module.
+    pub change_burst: u32,
+    /// Milliseconds after which a user may make one more, 1 or more.
+    pub change_interval_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_friends: 500, max_pending: 100, max_blocked: 500 }
+        Self {
+            max_friends: 500,
+            max_pending: 100,
+            max_blocked: 500,
+            change_burst: 60,
+            change_interval_ms: 1_000,
+        }
     }
 }
 
@@ -37,7 +52,12 @@ impl Settings {
                 "friend.{name}: expected 1 to {LISTED}, got {limit}"
             );
         }
+        anyhow::ensure!(self.change_interval_ms >= 1, "friend.change_interval_ms: expected 1 or more, got 0");
         Ok(())
+    }
+
+    pub(crate) fn changes(&self) -> Limiter<UserId> {
+        Limiter::new(self.change_burst, Duration::from_millis(self.change_interval_ms))
     }
 }
 
@@ -50,5 +70,7 @@ mod tests {
         assert!(Settings::default().check().is_ok());
         let error = Settings { max_blocked: 0, ..Settings::default() }.check().unwrap_err();
         assert!(error.to_string().contains("friend.max_blocked: expected 1 to 1024"), "{error}");
+        let error = Settings { change_interval_ms: 0, ..Settings::default() }.check().unwrap_err();
+        assert!(error.to_string().contains("friend.change_interval_ms: expected 1 or more"), "{error}");
     }
 }

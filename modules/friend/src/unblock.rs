@@ -10,6 +10,7 @@ use crate::relation::{Pair, Relation};
 impl Handle<Unblock> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Unblock) -> Result<Done> {
         let pair = Pair::new(call.caller.user(), request.user)?;
+        self.check_rate(pair.me)?;
         self.store.change(pair, &self.limits, |relation| Ok(relation.unblock())).await?;
         Ok(Done {})
     }

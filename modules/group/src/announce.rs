@@ -14,7 +14,7 @@ impl Handle<Announce> for Module {
             return Err(Error::invalid("text: the character U+0000 is not accepted").into());
         }
         self.rules.current().check_text("text", &request.text)?;
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

@@ -4,9 +4,9 @@ use broker_schemas::group::Change;
 use broker_schemas::{Error, GroupId, Timestamp, UserId};
 use natter_host::Result;
 
-use crate::Settings;
 use crate::authorise::{Allowed, Concerns, Grant};
 use crate::store::{Locked, Outsider, Store};
+use crate::{Module, Settings};
 
 /// A method that changes a group, and the rule by which it does. There is no way to the rule but through the check of who
 /// calls, which makes the [`Allowed`].
@@ -43,6 +43,14 @@ pub(crate) struct Outcome {
     pub(crate) version: u64,
     pub(crate) grant: Grant,
     pub(crate) applied: Applied,
+}
+
+impl Module {
+    /// Counts a call that changes a group, and does it.
+    pub(crate) async fn change<R: Rule>(&self, caller: UserId, request: &R) -> Result<Outcome> {
+        self.changes.check(&caller, "you change groups faster than allowed")?;
+        self.store.change(caller, request, &self.limits).await
+    }
 }
 
 impl Store {

@@ -10,7 +10,7 @@ use crate::{Module, Settings};
 
 impl Handle<Configure> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Configure) -> Result<Done> {
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

@@ -1,6 +1,7 @@
 //! `group.create`: makes a group, with friends in it.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use broker_schemas::group::{Change, Create, Created};
 use broker_schemas::{Error, List, SignedIn, Text, Timestamp, UserId};
@@ -9,6 +10,11 @@ use natter_host::{Call, Handle, Result};
 use crate::store::Founding;
 use crate::{Checked, Module, Settings, group};
 
+/// How long the friend module may take, so that there is time left to make the group and to answer.
+const ASKING: Duration = Duration::from_secs(3);
+/// How long the answer waits until the message module knows of the group.
+const TELLING: Duration = Duration::from_secs(1);
+
 impl Handle<Create> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Create) -> Result<Created> {
         let owner = call.caller.user();
@@ -16,7 +22,10 @@ impl Handle<Create> for Module {
         self.rules.current().check_name("name", &name)?;
         let members = request.members.map(List::into_inner).unwrap_or_default();
         check_members(owner, &members, &self.limits)?;
-        self.check_friends(&call.scope, "members", owner, &members).await?;
+        // Each member has the group among the conversations until they leave it, also when it was dissolved at once: that is
+        // bounded by nothing else.
+        self.making.check(&owner, "you make groups faster than allowed")?;
+        self.check_friends(&call.scope.within(ASKING), "members", owner, &members).await?;
 
         let change = Change::Created {
             name: Text::new(name.as_str()).map_err(Error::invalid)?,
@@ -33,7 +42,7 @@ impl Handle<Create> for Module {
         };
         let group = self.store.found(&founding, &self.limits).await?;
         // Made once and for all: a second call would make a second group, so this one is answered whatever is down.
-        self.tell_if_possible(&call.scope, group, 1).await;
+        self.tell_if_possible(&call.scope.within(TELLING), group, 1).await;
         Ok(Created { group })
     }
 }

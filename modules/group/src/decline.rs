@@ -12,7 +12,7 @@ use crate::{Module, Settings};
 
 impl Handle<Decline> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Decline) -> Result<Done> {
-        self.store.change(call.caller.user(), &request, &self.limits).await?;
+        self.change(call.caller.user(), &request).await?;
         Ok(Done {})
     }
 }

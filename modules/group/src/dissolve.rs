@@ -11,7 +11,7 @@ use crate::{Module, Settings};
 
 impl Handle<Dissolve> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Dissolve) -> Result<Done> {
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

@@ -23,7 +23,7 @@ impl Handle<ForgetUser> for Module {
 
 impl Store {
     async fn forget_user(&self, user: UserId) -> Result<()> {
-        // First: whoever is about to make the user a member sees it, or has done so by the time of what follows.
+        // First: whoever makes the user a member from now on sees it, and whoever was about to has done so.
         self.depart(user).await?;
         loop {
             let groups = self.memberships(user, BATCH).await?;
@@ -35,7 +35,7 @@ impl Store {
             }
         }
         while self.forget_outsider(user, BATCH).await? > 0 {}
-        Ok(())
+        self.forget_mutes(user).await
     }
 
     async fn take_out(&self, group: GroupId, user: UserId) -> Result<()> {
@@ -65,6 +65,8 @@ async fn pass_on(locked: &mut Locked, owner: UserId) -> Result<Change> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use broker_schemas::Code;
     use broker_schemas::group::{Admission, Dissolve, Join, Leave};
 
@@ -147,6 +149,64 @@ mod tests {
             for (owner, members) in [(2, &[][..]), (1, &[3, 2])] {
                 let refused = fixture.try_group(owner, Admission::Open, members).await;
                 assert_eq!(refusal(refused).code, Code::NotFound, "{}", fixture.database);
+            }
+        }
+    }
+
+    /// For so long a change stays in its middle, so that what comes meanwhile comes then.
+    const HELD: Duration = Duration::from_millis(200);
+
+    #[tokio::test]
+    async fn who_joins_or_asks_while_the_account_is_deleted_is_out_in_the_end() {
+        for fixture in fixtures().await {
+            for (number, admission) in [(2, Admission::Open), (3, Admission::Approval)] {
+                let group = fixture.group(admission, &[]).await;
+                let taken_in = tokio::sync::Notify::new();
+                let joining = async {
+                    let mut locked = fixture.store.lock(group).await.unwrap().unwrap();
+                    if admission == Admission::Open {
+                        locked.take_in(user(number), "you are", &fixture.limits).await.unwrap();
+                        locked.record(user(number), &Change::Joined { user: user(number) }).await.unwrap();
+                    } else {
+                        locked.let_ask(user(number), &fixture.limits).await.unwrap();
+                    }
+                    taken_in.notify_one();
+                    tokio::time::sleep(HELD).await;
+                    locked.store().await.unwrap();
+                };
+                let forgotten = async {
+                    taken_in.notified().await;
+                    forget(&fixture, number).await;
+                };
+                tokio::join!(joining, forgotten);
+                assert_eq!(fixture.being(group, number).await, Being::Stranger, "{}", fixture.database);
+                fixture.check(group).await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_made_while_an_account_is_deleted_is_without_it_in_the_end() {
+        for fixture in fixtures().await {
+            for (gone, owner, members) in [(2, 2, &[1, 3][..]), (4, 1, &[4, 3])] {
+                // Who makes a group waits for this in the middle of it.
+                let held = fixture.store.hold_counter().await;
+                let forgotten = async {
+                    tokio::time::sleep(HELD / 2).await;
+                    let go_on = async {
+                        tokio::time::sleep(HELD).await;
+                        held.rollback().await.unwrap();
+                    };
+                    tokio::join!(forget(&fixture, gone), go_on);
+                };
+                let (made, ()) = tokio::join!(fixture.try_group(owner, Admission::Open, members), forgotten);
+                match made {
+                    Ok(group) => {
+                        assert_eq!(fixture.members(group).await, [1, 3], "{}", fixture.database);
+                        fixture.check(group).await;
+                    }
+                    refused => assert_eq!(refusal(refused).code, Code::NotFound, "{}", fixture.database),
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use broker_schemas::group::{Admission, Announcement, Visible};
 use broker_schemas::rights::{Role, Standing};
+use broker_schemas::visible::{is_deceptive, is_visible};
 use broker_schemas::{Error, GroupId, Timestamp, UserId};
 
 use crate::Checked;
@@ -125,8 +126,8 @@ pub(crate) fn name(text: &str) -> Checked<String> {
             "name: expected 1 to {NAME_CHARACTERS} characters, got {length}"
         )));
     }
-    if text.chars().any(char::is_control) {
-        return Err(Error::invalid("name: expected no control characters"));
+    if text.chars().any(is_deceptive) || !is_visible(text) {
+        return Err(Error::invalid("name: expected no control, direction or invisible characters"));
     }
     Ok(text.to_owned())
 }
@@ -216,7 +217,17 @@ pub(crate) mod tests {
     fn a_name_is_short_and_can_be_shown() {
         assert_eq!(name(" Friends of Ada ").unwrap(), "Friends of Ada");
         assert!(name(&"ä".repeat(64)).is_ok());
-        for bad in ["", "   ", "two\nlines", "nul\0", &"ä".repeat(65)] {
+        for bad in [
+            "",
+            "   ",
+            "two\nlines",
+            "nul\0",
+            "\u{200b}",
+            "\u{200d}",
+            "a\u{202e}b",
+            "a\u{feff}",
+            &"ä".repeat(65),
+        ] {
             assert_eq!(name(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
         }
     }

@@ -19,7 +19,7 @@ impl Handle<Invite> for Module {
         if !matches!(being, Being::Member(_)) {
             self.check_friends(&call.scope, "user", caller, &[request.user]).await?;
         }
-        let outcome = self.store.change(caller, &request, &self.limits).await?;
+        let outcome = self.change(caller, &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

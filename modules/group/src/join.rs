@@ -12,7 +12,7 @@ use crate::{Module, Settings};
 impl Handle<Join> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Join) -> Result<Joined> {
         let user = call.caller.user();
-        let outcome = self.store.change(user, &request, &self.limits).await?;
+        let outcome = self.change(user, &request).await?;
         if outcome.grant == Grant::MayAsk {
             if outcome.applied == Applied::Quietly {
                 self.push_asked(&call.scope, request.group, user).await?;

@@ -1,8 +1,8 @@
 //! `group.kick`: puts somebody out of a group, and keeps them out if asked to.
 
 use broker_schemas::group::{Change, Kick};
-use broker_schemas::{Done, Error, SignedIn, Timestamp};
-use natter_host::{Call, Handle, Result};
+use broker_schemas::{Done, Error, SignedIn, Timestamp, UserId};
+use natter_host::{Call, Handle, Result, Scope};
 
 use crate::authorise::Allowed;
 use crate::change::{Applied, Rule};
@@ -13,8 +13,29 @@ use crate::{Module, Settings};
 impl Handle<Kick> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Kick) -> Result<Done> {
         check_other(call.caller.user(), request.user)?;
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        if request.block == Some(true) {
+            // First, so that nobody is asked about for who may not do this.
+            let seen = self.store.look(call.caller.user(), &request).await?;
+            if self.store.being(seen.group.id, request.user).await? == Being::Stranger {
+                self.check_exists(&call.scope, request.user).await?;
+            }
+        }
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
+    }
+}
+
+impl Module {
+    /// Ids that nobody has would fill the list of those who are kept out.
+    async fn check_exists(&self, scope: &Scope, user: UserId) -> Result<()> {
+        let people = self.people(scope, &[user]).await.map_err(|error| {
+            // Whatever became of the question, nobody was put out.
+            Error::unavailable(format!("can't find out whether there is such a user: {}", error.message))
+        })?;
+        if people.knows_gone(user) {
+            return Err(Error::not_found("user: there is no such user").into());
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{Module, Settings};
 
 impl Handle<Leave> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Leave) -> Result<Done> {
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

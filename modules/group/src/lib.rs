@@ -45,8 +45,8 @@ mod unblock;
 use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
-use broker_schemas::{Error, Service};
-use natter_host::{Bus, Part, Process, RulesInForce, Running};
+use broker_schemas::{Error, Service, UserId};
+use natter_host::{Bus, Limiter, Part, Process, RulesInForce, Running};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,9 +68,11 @@ struct Module {
     bus: Bus,
     store: Store,
     limits: Settings,
+    changes: Limiter<UserId>,
     turns: Turns,
     /// What names and announcements must not contain.
     rules: RulesInForce,
+    making: Limiter<UserId>,
 }
 
 impl Part for Group {
@@ -83,9 +85,17 @@ impl Part for Group {
         let rules = RulesInForce::open(database.clone()).await?;
         let store = Store::new(database);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
-        let turns = Turns::default();
-        let module =
-            Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, turns, rules });
+        let (turns, making) = (Turns::default(), settings.making());
+        let changes = settings.changes();
+        let module = Arc::new(Module {
+            bus: bus.clone(),
+            store: store.clone(),
+            limits: settings,
+            changes,
+            turns,
+            rules,
+            making,
+        });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();

@@ -15,7 +15,7 @@ impl Handle<Mute> for Module {
         if let Some(user) = request.user {
             check_other(call.caller.user(), user)?;
         }
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }
@@ -57,11 +57,11 @@ async fn mute_of(allowed: &mut Allowed<Mute>, user: UserId) -> Result<Option<Tim
 #[cfg(test)]
 mod tests {
     use broker_schemas::Code;
-    use broker_schemas::group::Admission;
+    use broker_schemas::group::{Admission, Invite, Join, Leave};
 
     use super::*;
     use crate::group::tests::user;
-    use crate::store::tests::{fixtures, mute, set_role};
+    use crate::store::tests::{fixtures, kick, mute, set_role};
 
     const LONG: Timestamp = Timestamp(i64::MAX);
     const OVER: Timestamp = Timestamp(1);
@@ -81,6 +81,32 @@ mod tests {
             assert_eq!(fixture.act(1, &mute(group, 2, LONG)).await, Applied::Nothing, "{}", fixture.database);
             // A moment that has passed ends it, and is told as no moment.
             assert_eq!(fixture.act(1, &mute(group, 2, OVER)).await, muted(None), "{}", fixture.database);
+            fixture.check(group).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn who_leaves_and_comes_back_is_still_muted() {
+        for fixture in fixtures().await {
+            let group = fixture.group(Admission::Open, &[2, 3]).await;
+            let muted_until = async |number| match fixture.being(group, number).await {
+                Being::Member(membership) => membership.muted_until,
+                other => panic!("{}: {other:?}", fixture.database),
+            };
+            fixture.act(1, &mute(group, 2, LONG)).await;
+            fixture.act(2, &Leave { group }).await;
+            fixture.act(2, &Join { group }).await;
+            assert_eq!(muted_until(2).await, Some(LONG), "{}: left", fixture.database);
+            fixture.act(1, &kick(group, 2, false)).await;
+            fixture.act(1, &Invite { group, user: user(2) }).await;
+            assert_eq!(muted_until(2).await, Some(LONG), "{}: put out", fixture.database);
+            // And not any more once it was lifted, nor for anybody else.
+            fixture.act(1, &mute(group, 2, OVER)).await;
+            for number in [2, 3] {
+                fixture.act(number, &Leave { group }).await;
+                fixture.act(number, &Join { group }).await;
+                assert_eq!(muted_until(number).await, None, "{}", fixture.database);
+            }
             fixture.check(group).await;
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use broker_schemas::message::ChangeGroup;
 use broker_schemas::{Code, Done, Error, GroupId, Method};
 use natter_host::{Failure, Result, Scope, failpoint};
+use tokio::time::timeout_at;
 
 use crate::Module;
 use crate::change::Outcome;
@@ -42,10 +43,14 @@ impl Module {
         }
     }
 
-    /// Tells the message module of a new group, now if that is possible.
+    /// Tells the message module of a new group, if that is possible within the time of `scope`.
     pub(crate) async fn tell_if_possible(&self, scope: &Scope, group: GroupId, version: u64) {
-        if let Err(failure) = self.tell(group, version, || scope.clone()).await {
-            tracing::warn!(?failure, %group, "new group not told yet");
+        let telling = self.tell(group, version, || scope.clone());
+        // The worker may be at it, and have more time.
+        match timeout_at(scope.deadline, telling).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => tracing::warn!(?failure, %group, "new group not told yet"),
+            Err(_) => tracing::warn!(%group, "new group not told in time"),
         }
     }
 

@@ -46,7 +46,7 @@ impl Module {
         })
     }
 
-    async fn people(&self, scope: &Scope, users: &[UserId]) -> Checked<People> {
+    pub(crate) async fn people(&self, scope: &Scope, users: &[UserId]) -> Checked<People> {
         let mut profiles = HashMap::with_capacity(users.len());
         for chunk in users.chunks(LOOKUP_MAX) {
             let users = List::new(chunk.to_vec()).map_err(Error::invalid)?;

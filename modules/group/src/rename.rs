@@ -11,7 +11,7 @@ use crate::{Module, Settings, group};
 impl Handle<Rename> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Rename) -> Result<Done> {
         self.rules.current().check_name("name", &request.name)?;
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

@@ -17,7 +17,7 @@ impl Handle<SetRole> for Module {
             let message = "role: expected administrator or member; group.transfer makes somebody the owner";
             return Err(Error::invalid(message).into());
         }
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

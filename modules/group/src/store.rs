@@ -25,8 +25,11 @@ pub(crate) use outbox::Untold;
 use crate::group::{Being, Group, Membership};
 
 /// What [`Database::open`] applies.
-pub(crate) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "groups", include_str!("../migrations/0001_groups.sql")), (2, "rules", RULES_TABLE)];
+pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "groups", include_str!("../migrations/0001_groups.sql")),
+    (2, "rules", RULES_TABLE),
+    (10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
+];
 
 /// The most entries of one kind in one answer, so that it fits into a message of the bus.
 pub(crate) const LISTED: u32 = 1_000;

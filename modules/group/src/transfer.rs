@@ -13,7 +13,7 @@ use crate::{Module, Settings};
 impl Handle<Transfer> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Transfer) -> Result<Done> {
         check_other(call.caller.user(), request.user)?;
-        let outcome = self.store.change(call.caller.user(), &request, &self.limits).await?;
+        let outcome = self.change(call.caller.user(), &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

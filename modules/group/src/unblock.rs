@@ -12,7 +12,7 @@ use crate::{Module, Settings};
 
 impl Handle<Unblock> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Unblock) -> Result<Done> {
-        self.store.change(call.caller.user(), &request, &self.limits).await?;
+        self.change(call.caller.user(), &request).await?;
         Ok(Done {})
     }
 }

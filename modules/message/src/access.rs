@@ -77,6 +77,16 @@ impl Seat {
         Ok(())
     }
 
+    /// # Errors
+    /// When there is no message at `seq` yet.
+    pub(crate) fn check_is_there(&self, seq: Seq) -> Result<(), Error> {
+        let last = self.place.last_seq;
+        if seq.get() > last {
+            return Err(Error::invalid(format!("seq: the last message is {last}, got {seq}")));
+        }
+        Ok(())
+    }
+
     /// Whether the member may read the message at `seq`, if there is one.
     pub(crate) fn sees(&self, seq: Seq) -> bool {
         (self.member.first_seq..=self.place.last_seq).contains(&seq.get())

@@ -44,7 +44,11 @@ pub(crate) async fn apply(store: &Store, request: &ChangeGroup) -> Result<Option
     let place = store.lock(&mut transaction, &BTreeSet::from([conversation])).await?.remove(&conversation);
     match due(version, place.map(|place| place.version), change)? {
         Due::Now => {}
-        Due::Last => return Store::find_notice(&mut transaction, conversation, by, version).await,
+        Due::Last => {
+            let notice = Store::find_notice(&mut transaction, conversation, by, version).await?;
+            // Whoever gets one that was reacted to since would see it without the reactions.
+            return Ok(notice.filter(|notice| notice.revision == 0));
+        }
         Due::Past => return Ok(None),
     }
     if place.is_none() {
@@ -79,7 +83,7 @@ pub(crate) async fn apply(store: &Store, request: &ChangeGroup) -> Result<Option
         };
         Store::add_members(&mut transaction, conversation, &joined, first_seq, seq, version).await?;
     }
-    change_members(&mut transaction, conversation, by, change).await?;
+    change_members(&mut transaction, conversation, by, change, now).await?;
     failpoint::commit(transaction, "message.change_group").await?;
     Ok(Some(notice))
 }
@@ -90,11 +94,12 @@ async fn change_members(
     conversation: Conversation,
     by: UserId,
     change: &Change,
+    now: Timestamp,
 ) -> Result<()> {
     match *change {
         Change::Created { .. } => Store::set_role(transaction, conversation, by, Role::Owner).await,
         Change::Left { user } | Change::Kicked { user } => {
-            Store::remove_member(transaction, conversation, user).await
+            Store::remove_member(transaction, conversation, user, now).await
         }
         Change::Dissolved {} => Store::close_group(transaction, conversation).await,
         Change::Transferred { user } => {
@@ -164,9 +169,11 @@ mod tests {
     use super::*;
     use crate::access::Seat;
     use crate::plan::Outcome;
+    use crate::react;
     use crate::testing::{
         alter, another_copy, change, code, draft, entries, group, say, send, seq, stores, user,
     };
+    use broker_schemas::message::React;
     use broker_schemas::{Code, Text};
     use uuid::Uuid;
 
@@ -190,6 +197,19 @@ mod tests {
         assert_eq!(due(4, None, &dissolved).unwrap_err().code, Code::Conflict);
         for (version, change) in [(0, joined_by(1)), (1, joined_by(1)), (u64::MAX, joined_by(1))] {
             assert_eq!(due(version, None, &change).unwrap_err().code, Code::Invalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_notice_that_was_reacted_to_is_not_pushed_again_without_the_reaction() {
+        for (store, test) in stores().await {
+            let there = group(&store, G, &[1, 2]).await;
+            let request = change(G, 2, 1, joined_by(3));
+            let notice = apply(&store, &request).await.unwrap().unwrap();
+            let reaction = Text::new("👍").unwrap();
+            let reacted = React { conversation: there, seq: notice.seq, reaction, remove: None };
+            react::apply(&store, user(2), &reacted, Timestamp::now()).await.unwrap();
+            assert_eq!(apply(&store, &request).await.unwrap(), None, "{}", test.name);
         }
     }
 
@@ -247,6 +267,30 @@ mod tests {
             assert_eq!(seat(&store, 2).await, None, "{}", test.name);
             alter(&store, G, 5, 2, joined_by(2)).await;
             assert_eq!(of(2).await, (6, 5, 5, 5, 6), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_leaves_and_comes_back_is_still_muted() {
+        for (store, test) in stores().await {
+            let there = group(&store, G, &[1, 2, 3]).await;
+            let writes =
+                async |number| matches!(send(&store, &draft(there, number, "x")).await, Outcome::Sent(_));
+            let muted = |until| Change::Muted { user: Some(user(2)), until };
+            alter(&store, G, 2, 1, muted(Some(Timestamp(i64::MAX)))).await;
+            alter(&store, G, 3, 2, Change::Left { user: user(2) }).await;
+            alter(&store, G, 4, 2, joined_by(2)).await;
+            assert!(!writes(2).await, "{}: left", test.name);
+            alter(&store, G, 5, 1, Change::Kicked { user: user(2) }).await;
+            alter(&store, G, 6, 3, Change::Left { user: user(3) }).await;
+            alter(&store, G, 7, 3, joined_by(3)).await;
+            assert!(writes(3).await, "{}: nobody else", test.name);
+            alter(&store, G, 8, 1, joined_by(2)).await;
+            assert!(!writes(2).await, "{}: put out", test.name);
+            alter(&store, G, 9, 1, muted(None)).await;
+            alter(&store, G, 10, 2, Change::Left { user: user(2) }).await;
+            alter(&store, G, 11, 2, joined_by(2)).await;
+            assert!(writes(2).await, "{}: lifted", test.name);
         }
     }
 

@@ -30,9 +30,12 @@ impl Committer {
     }
 }
 
-impl Work<Draft, Outcome> for Committer {
-    async fn work(&mut self, drafts: Vec<Draft>) -> Vec<Outcome> {
-        match retrying(|| commit(&self.store, &drafts)).await {
+/// What became of a draft, and the draft itself where its gate has to be learnt first, to be sent again.
+pub(crate) type Done = (Outcome, Option<Draft>);
+
+impl Work<Draft, Done> for Committer {
+    async fn work(&mut self, drafts: Vec<Draft>) -> Vec<Done> {
+        let outcomes = match retrying(|| commit(&self.store, &drafts)).await {
             Ok(Committed { outcomes, push }) => {
                 for (entry, as_of) in push {
                     push::to_all(&self.bus, entry.conversation, as_of, &NewEvent(entry)).await;
@@ -44,7 +47,12 @@ impl Work<Draft, Outcome> for Committer {
                 let error = refusal(failure);
                 vec![Outcome::Failed(error); drafts.len()]
             }
-        }
+        };
+        let done = |(outcome, draft)| match outcome {
+            Outcome::UnknownGate => (outcome, Some(draft)),
+            decided => (decided, None),
+        };
+        outcomes.into_iter().zip(drafts).map(done).collect()
     }
 }
 
@@ -56,12 +64,10 @@ pub(crate) async fn commit(store: &Store, drafts: &[Draft]) -> Result<Committed>
     let stored = Store::find_stored(&mut transaction, &keys).await?;
     let mut plan = Plan::new(drafts, &stored);
     let mut push = Vec::new();
-    for entry in std::mem::take(&mut plan.repeated) {
-        let as_of = Store::as_of(&mut transaction, entry.conversation, entry.seq).await?;
-        push.push((entry, as_of));
-    }
     let conversations = plan.conversations();
-    if !conversations.is_empty() {
+    if conversations.is_empty() {
+        transaction.rollback().await?;
+    } else {
         let Places { places, last_silence } = store.lock_to_write(&mut transaction, &conversations).await?;
         let senders = plan.senders();
         let members = match senders.is_empty() {
@@ -84,6 +90,13 @@ pub(crate) async fn commit(store: &Store, drafts: &[Draft]) -> Result<Committed>
             let version = places.get(&entry.conversation).map_or(0, |place| place.version);
             (entry, AsOf::version(version))
         }));
+    }
+    // Afterwards: nobody who writes has to wait for it, and what is stored stays so, whatever comes of it.
+    for entry in std::mem::take(&mut plan.repeated) {
+        match store.as_of_now(entry.conversation, entry.seq).await {
+            Ok(as_of) => push.push((entry, as_of)),
+            Err(failure) => tracing::debug!(?failure, "a repeat not pushed"),
+        }
     }
     Ok(Committed { outcomes: plan.outcomes(), push })
 }

@@ -21,16 +21,16 @@ pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Resu
     if before.is_some() && after.is_some() {
         return Err(Error::invalid("after: expected only one of before and after").into());
     }
-    let seat = store.seat(user, conversation).await?.ok_or_else(no_such_conversation)?;
-    let (first, last) = (seat.member.first_seq, seat.place.last_seq);
+    // All as of one moment: who was put out sees nothing of what became of the messages afterwards.
     let mut snapshot = store.snapshot().await?;
+    let seat = Store::seat_in(&mut *snapshot, user, conversation).await?.ok_or_else(no_such_conversation)?;
+    let (first, last) = (seat.member.first_seq, seat.place.last_seq);
     match after {
         Some(after) => {
             let range = Range { conversation, after: after.get().max(first - 1), to: last };
             Store::ranges(&mut snapshot, &mut page, &[range]).await?;
         }
         None => {
-            // Not beyond what was there when the caller was seen to be a member.
             let before = before.map_or(last + 1, |before| before.get().min(last + 1));
             Store::page_before(&mut snapshot, &mut page, conversation, first, before).await?;
         }
@@ -46,10 +46,11 @@ pub(crate) async fn page(store: &Store, user: UserId, request: &History) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::react;
-    use crate::testing::{alter, code, draft, fill, group, pair, say, send, seq, stores, user};
+    use crate::testing::{alter, change, code, draft, fill, group, pair, say, send, seq, stores, user};
+    use crate::{change_group, edit, react};
     use broker_schemas::group::Change;
-    use broker_schemas::message::{PAGE_BYTES, PAYLOAD_BYTES, Payload, React, TEXT_BYTES};
+    use broker_schemas::group::Visible;
+    use broker_schemas::message::{ChangeGroup, Edit, PAGE_BYTES, PAYLOAD_BYTES, Payload, React, TEXT_BYTES};
     use broker_schemas::{Code, Conversation, Text, Timestamp};
 
     /// The places on the page that user `by` gets, and whether there are more.
@@ -136,6 +137,44 @@ mod tests {
             assert_eq!(code(all(2).await), Code::NotFound, "{}", test.name);
             alter(&store, 9, 4, 1, Change::Dissolved {}).await;
             assert_eq!(all(3).await.unwrap().0, [3, 4, 5, 6], "{}: still readable", test.name);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_was_put_out_does_not_read_what_was_changed_afterwards() {
+        for (store, test) in stores().await {
+            let there = group(&store, 9, &[1, 2]).await;
+            say(&store, there, 1, "at first").await;
+            let reword = async |text: String| {
+                let request = Edit { conversation: there, seq: seq(2), text: Text::new(text).unwrap() };
+                let within = std::time::Duration::from_secs(1_000_000);
+                edit::apply(&store, user(1), &request, within, Timestamp::now()).await.unwrap();
+            };
+            let changes = async {
+                for round in 1..=100 {
+                    alter(&store, 9, 2 * round, 1, Change::Kicked { user: user(2) }).await;
+                    reword(format!("without 2, {round}")).await;
+                    reword(format!("with 2, {round}")).await;
+                    let back = change(9, 2 * round + 1, 1, Change::Joined { user: user(2) });
+                    let back = ChangeGroup { visible: Visible::Everything, ..back };
+                    change_group::apply(&store, &back).await.unwrap();
+                }
+            };
+            let reads = async || {
+                loop {
+                    let request = History { conversation: there, before: None, after: None, limit: None };
+                    let Ok(page) = page(&store, user(2), &request).await else { continue };
+                    let texts: Vec<_> = page.messages.into_iter().map(|entry| entry.text).collect();
+                    let leaked = texts.iter().find(|text| text.starts_with("without"));
+                    assert_eq!(leaked, None, "{}", test.name);
+                }
+            };
+            tokio::select! {
+                () = changes => {}
+                () = reads() => {}
+                () = reads() => {}
+                () = reads() => {}
+            }
         }
     }
 

@@ -80,7 +80,7 @@ pub struct Message;
 struct Module {
     bus: Bus,
     store: Store,
-    sends: Batcher<plan::Draft, plan::Outcome>,
+    sends: Batcher<plan::Draft, commit::Done>,
     reads: Batcher<cursors::Cursor, cursors::Outcome>,
     receipts: Batcher<receipts::Receipt, Result<(), Error>>,
     posts: post::Posts,

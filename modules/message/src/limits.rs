@@ -1,21 +1,16 @@
 //! How fast one user may do what costs others something.
 
-use std::hash::Hash;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use broker_schemas::{Conversation, Error, UserId};
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
+use natter_host::Limiter;
 use uuid::Uuid;
 
 use crate::Settings;
 
-/// Forget idle users' limits once there are this many.
-const LIMITS_KEPT: usize = 100_000;
 /// How many sends that were counted are remembered, and for how long.
 const COUNTED_KEPT: u64 = 50_000;
 const COUNTED_FOR: Duration = Duration::from_secs(60);
@@ -24,67 +19,47 @@ const COUNTED_FOR: Duration = Duration::from_secs(60);
 const FREE_REPEATS: u32 = 4;
 
 pub(crate) struct Limits {
-    sends: Option<DefaultKeyedRateLimiter<UserId>>,
-    changes: Option<DefaultKeyedRateLimiter<UserId>>,
-    typing: DefaultKeyedRateLimiter<(UserId, Conversation)>,
+    sends: Limiter<UserId>,
+    changes: Limiter<UserId>,
+    typing: Limiter<(UserId, Conversation)>,
     /// How many free repeats are left of each send.
     counted: Cache<(UserId, Uuid), Arc<AtomicU32>>,
 }
 
 impl Limits {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let burst = NonZeroU32::new(settings.send_burst).unwrap_or(NonZeroU32::MIN);
-        let limiter = || {
-            NonZeroU32::new(settings.send_per_second)
-                .map(|rate| RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst)))
-        };
+        let second = Duration::from_secs(1);
+        let interval = second.checked_div(settings.send_per_second).unwrap_or_default();
         Self {
-            sends: limiter(),
-            changes: limiter(),
-            typing: RateLimiter::keyed(Quota::per_second(NonZeroU32::MIN)),
+            sends: Limiter::new(settings.send_burst, interval),
+            changes: Limiter::new(settings.send_burst, interval),
+            typing: Limiter::new(1, second),
             counted: Cache::builder().max_capacity(COUNTED_KEPT).time_to_live(COUNTED_FOR).build(),
         }
     }
 
     /// Counts a send. Who repeats one because its answer got lost isn't slowed down for it.
     pub(crate) fn check_send(&self, user: UserId, client_id: Uuid) -> Result<(), Error> {
-        let Some(sends) = &self.sends else { return Ok(()) };
         let key = (user, client_id);
         if let Some(left) = self.counted.get(&key)
             && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
         {
             return Ok(());
         }
-        check(sends, &user, "you send faster than allowed")?;
+        self.sends.check(&user, "you send faster than allowed")?;
         self.counted.insert(key, Arc::new(AtomicU32::new(FREE_REPEATS)));
         Ok(())
     }
 
     /// Counts an edit, a recall or a reaction.
     pub(crate) fn check_change(&self, user: UserId) -> Result<(), Error> {
-        match &self.changes {
-            Some(changes) => check(changes, &user, "you change messages faster than allowed"),
-            None => Ok(()),
-        }
+        self.changes.check(&user, "you change messages faster than allowed")
     }
 
     /// Whether to tell others that `user` is writing: at most once a second.
     pub(crate) fn passes_typing(&self, user: UserId, conversation: Conversation) -> bool {
-        check(&self.typing, &(user, conversation), "").is_ok()
+        self.typing.check(&(user, conversation), "").is_ok()
     }
-}
-
-fn check<K: Hash + Eq + Clone>(
-    limiter: &DefaultKeyedRateLimiter<K>,
-    key: &K,
-    words: &'static str,
-) -> Result<(), Error> {
-    if limiter.len() > LIMITS_KEPT {
-        limiter.retain_recent();
-    }
-    limiter
-        .check_key(key)
-        .map_err(|until| Error::rate_limited(words, until.wait_time_from(DefaultClock::default().now())))
 }
 
 #[cfg(test)]

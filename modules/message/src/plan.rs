@@ -1,6 +1,6 @@
 //! Decides what each message of a batch becomes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use broker_schemas::message::{Entry, Payload, Sent};
 use broker_schemas::{Conversation, Error, Seq, Timestamp, UserId};
@@ -86,7 +86,7 @@ pub(crate) struct Plan<'a> {
     decided: Vec<Option<Outcome>>,
     /// Of a draft that repeats another one of the same batch, which.
     same_as: Vec<Option<usize>>,
-    /// Those that were stored before, and may not have been pushed: the process that stored them may have died.
+    /// Those that were stored before, each once, and may not have been pushed: the process that stored them may have died.
     pub(crate) repeated: Vec<Entry>,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Plan<'a> {
         };
         let conflict =
             || Outcome::Refused(Error::conflict("client_id: you have sent something else with this one"));
-        let mut first_of = HashMap::new();
+        let (mut first_of, mut repeated) = (HashMap::new(), HashSet::new());
         for (index, draft) in drafts.iter().enumerate() {
             if let Some(stored) = stored.get(&draft.key()) {
                 if !draft.is(stored) {
@@ -109,7 +109,7 @@ impl<'a> Plan<'a> {
                 }
                 plan.decided[index] = Some(Outcome::Sent(sent(stored)));
                 // Whoever gets a message that was changed since would see it as it was.
-                if stored.revision == 0 {
+                if stored.revision == 0 && repeated.insert((stored.conversation, stored.seq)) {
                     plan.repeated.push(stored.clone());
                 }
             } else if let Some(&first) = first_of.get(&draft.key()) {
@@ -287,8 +287,11 @@ mod tests {
         let recalled =
             Entry { text: String::new(), recalled_by: Some(user(1)), revision: 1, ..stored.clone() };
         for (stored, pushed) in [(stored, 1), (edited, 0), (recalled, 0)] {
-            let plan = Plan::new(std::slice::from_ref(&draft), &HashMap::from([(draft.key(), stored)]));
-            assert!(matches!(plan.outcomes()[..], [Outcome::Sent(Sent { seq, .. })] if seq.get() == 3));
+            // Twice in one batch, it is pushed once.
+            let drafts = [draft.clone(), draft.clone()];
+            let plan = Plan::new(&drafts, &HashMap::from([(draft.key(), stored)]));
+            let [Outcome::Sent(sent), Outcome::Sent(again)] = &plan.outcomes()[..] else { panic!() };
+            assert_eq!((sent.seq.get(), again.seq.get()), (3, 3));
             assert_eq!(plan.repeated.len(), pushed);
         }
     }

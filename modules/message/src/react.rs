@@ -1,6 +1,7 @@
 //! `message.react`: adds a reaction to a message, or takes one's own away.
 
 use broker_schemas::message::{Changed, REACTION_BYTES, REACTIONS_MAX, React, ReactedEvent};
+use broker_schemas::visible::{is_deceptive, is_visible};
 use broker_schemas::{Error, SignedIn, Timestamp, UserId};
 use natter_host::{Call, Handle, Result};
 
@@ -23,7 +24,7 @@ impl Handle<React> for Module {
 }
 
 fn check_reaction(reaction: &str) -> std::result::Result<(), Error> {
-    if reaction.is_empty() || reaction.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    if !is_visible(reaction) || reaction.contains(|c: char| c.is_whitespace() || is_deceptive(c)) {
         return Err(Error::invalid(format!(
             "reaction: expected 1 to {REACTION_BYTES} bytes without white space, such as an emoji"
         )));
@@ -116,7 +117,7 @@ mod tests {
         for good in ["👍", "👨‍👩‍👧‍👦", "+1", ":ok:", "ok"] {
             check_reaction(good).unwrap();
         }
-        for bad in ["", " ", "a b", "a\n", "\0", "\u{a0}"] {
+        for bad in ["", " ", "a b", "a\n", "\0", "\u{a0}", "\u{200b}", "\u{200d}", "\u{feff}", "a\u{202e}b"] {
             assert_eq!(check_reaction(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use broker_schemas::message::{Read, ReadEvent};
 use broker_schemas::subject::Audience;
-use broker_schemas::{Conversation, Done, Error, Seq, SignedIn};
+use broker_schemas::{Done, Error, Seq, SignedIn};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
@@ -25,7 +25,7 @@ impl Handle<Read> for Module {
             Outcome::Moved => {
                 let event = ReadEvent { conversation, user, seq };
                 let receipts_up_to = self.settings.receipts_up_to;
-                if is_told_to_all(&self.store, conversation, receipts_up_to).await? {
+                if is_told_to_all(&self.store, &seat, receipts_up_to).await? {
                     push::to_all(&self.bus, conversation, AsOf::version(seat.place.version), &event).await;
                 } else if let Err(error) = self.bus.push(Audience::User(user), &event).await {
                     tracing::debug!(%error, "read cursor not pushed");
@@ -41,19 +41,16 @@ impl Handle<Read> for Module {
 /// # Errors
 /// When there is no such message yet.
 fn moves(seat: &Seat, seq: Seq) -> std::result::Result<bool, Error> {
-    let last = seat.place.last_seq;
-    if seq.get() > last {
-        return Err(Error::invalid(format!("seq: the last message is {last}, got {seq}")));
-    }
+    seat.check_is_there(seq)?;
     Ok(seq.get() > seat.member.read_seq)
 }
 
-/// Whether everybody in the conversation is told at once of who has read.
-async fn is_told_to_all(store: &Store, conversation: Conversation, receipts_up_to: u32) -> Result<bool> {
-    if conversation.group_id().is_none() {
-        return Ok(true);
+/// Whether everybody in the conversation is told at once of who has read. Who is no friend any more learns nothing.
+async fn is_told_to_all(store: &Store, seat: &Seat, receipts_up_to: u32) -> Result<bool> {
+    if seat.conversation.group_id().is_none() {
+        return Ok(seat.place.is_open);
     }
-    Ok(!store.has_more_members(conversation, receipts_up_to).await?)
+    Ok(!store.has_more_members(seat.conversation, receipts_up_to).await?)
 }
 
 #[cfg(test)]
@@ -88,9 +85,24 @@ mod tests {
     async fn in_large_groups_only_the_reader_is_told() {
         for (store, test) in stores().await {
             let there = group(&store, 9, &[1, 2, 3]).await;
-            assert!(is_told_to_all(&store, there, 3).await.unwrap(), "{}", test.name);
-            assert!(!is_told_to_all(&store, there, 2).await.unwrap(), "{}", test.name);
-            assert!(is_told_to_all(&store, pair(1, 2), 0).await.unwrap(), "{}", test.name);
+            let seat = store.seat(user(1), there).await.unwrap().unwrap();
+            assert!(is_told_to_all(&store, &seat, 3).await.unwrap(), "{}", test.name);
+            assert!(!is_told_to_all(&store, &seat, 2).await.unwrap(), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_no_friend_any_more_is_not_told_of_reading() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, there, 1).await;
+            let is_told = async || {
+                let seat = store.seat(user(1), there).await.unwrap().unwrap();
+                is_told_to_all(&store, &seat, 0).await.unwrap()
+            };
+            assert!(is_told().await, "{}", test.name);
+            store.set_gate(there, false, 2).await.unwrap();
+            assert!(!is_told().await, "{}", test.name);
         }
     }
 

@@ -174,6 +174,9 @@ mod tests {
             say(&store, there, 2, "x").await;
             alter(&store, 9, 2, 1, Change::Muted { user: None, until: Some(Timestamp(i64::MAX)) }).await;
             recall(&store, there, 2, 2).await.unwrap();
+            say(&store, there, 1, "x").await;
+            alter(&store, 9, 3, 1, Change::Dissolved {}).await;
+            recall(&store, there, 4, 1).await.unwrap();
             let direct = pair(1, 2);
             store.set_gate(direct, true, 1).await.unwrap();
             say(&store, direct, 1, "x").await;

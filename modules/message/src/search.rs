@@ -52,6 +52,7 @@ mod tests {
     use broker_schemas::group::Change;
     use broker_schemas::message::Edit;
     use broker_schemas::{Code, Conversation, Text, Timestamp};
+    use natter_host::Dialect;
     use std::time::Duration;
 
     fn ask(text: &str) -> Search {
@@ -168,6 +169,27 @@ mod tests {
             assert_eq!(all.len(), 50, "{}", test.name);
             let too_far = Search { skip: Some(SKIP_MAX + 1), ..ask("text") };
             assert_eq!(code(find(&store, user(1), &too_far).await), Code::Invalid, "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_older_copy_stored_and_was_edited_since_is_found_once() {
+        for (store, test) in stores().await {
+            let there = pair(1, 2);
+            fill(&store, there, 1).await;
+            // As a copy of an older release stores it, while the copies are replaced one by one.
+            for sql in ["UPDATE message SET indexed = 0", "DELETE FROM search WHERE rowid > 0"] {
+                let sql = match store.dialect() {
+                    Dialect::Sqlite => sql,
+                    Dialect::Postgres => sql.trim_end_matches(" WHERE rowid > 0"),
+                };
+                sqlx::query(sql).execute(test.database.write()).await.unwrap();
+            }
+            let reworded = Edit { conversation: there, seq: seq(1), text: Text::new("reworded").unwrap() };
+            let within = Duration::from_secs(1 << 40);
+            edit::apply(&store, user(1), &reworded, within, Timestamp::now()).await.unwrap();
+            older::index(&store).await.unwrap();
+            assert_eq!(found(&store, 2, "reworded").await, [(there, 1)], "{}", test.name);
         }
     }
 

@@ -25,9 +25,11 @@ impl Handle<Send> for Module {
         let watched = rules.check_text("text", &content.text)?.map(|words| (content.text.clone(), words));
         self.limits.check_send(from, client_id)?;
         let draft = Draft { conversation, from, client_id, content };
-        let mut outcome = self.sends.submit(draft.clone()).await?;
-        if matches!(outcome, Outcome::UnknownGate) && self.learn_gate(&call.scope, conversation).await? {
-            outcome = self.sends.submit(draft).await?;
+        let (mut outcome, draft) = self.sends.submit(draft).await?;
+        if let Some(draft) = draft
+            && self.learn_gate(&call.scope, conversation).await?
+        {
+            (outcome, _) = self.sends.submit(draft).await?;
         }
         match outcome {
             Outcome::Sent(sent) => {

@@ -40,6 +40,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     both(4, "administration", include_str!("../migrations/0004_administration.sql")),
     both(5, "rules", RULES_TABLE),
+    both(10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
 ];
 
 const fn both(version: i64, name: &'static str, sql: &'static str) -> Migration {
@@ -64,13 +65,13 @@ impl Store {
     }
 
     pub(crate) async fn begin(&self) -> Result<Transaction> {
-        Ok(self.database.begin().await?)
+        self.database.begin().await
     }
 
     /// Begins to read as of one moment. A message, its reactions and its revision belong together, and so do all that a sync
     /// answers.
     pub(crate) async fn snapshot(&self) -> Result<Transaction> {
-        Ok(self.database.snapshot().await?)
+        self.database.snapshot().await
     }
 
     /// Where one statement reads.

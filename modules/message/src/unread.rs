@@ -6,7 +6,8 @@ use natter_host::{Call, Handle, Result};
 
 use crate::Module;
 
-/// Of how many conversations of a user an answer can tell, in other methods than this one: those with the newest messages.
+/// Of how many conversations of a user an answer can tell, in other methods than this one: those with the newest messages,
+/// dissolved groups last.
 pub(crate) const CONVERSATIONS_MAX: usize = 8 * SYNC_MAX;
 
 impl Handle<GetUnread> for Module {

@@ -1,6 +1,7 @@
 //! What a user may be called.
 
 use broker_schemas::Error;
+use broker_schemas::visible::{is_deceptive, is_visible};
 
 /// The name of the platform's own account, which nobody can register.
 pub(crate) const RESERVED: &str = "natter";
@@ -32,7 +33,7 @@ pub(crate) fn display_name(text: &str) -> Result<String, Error> {
     if !(1..=64).contains(&length) {
         return Err(Error::invalid(format!("display_name: expected 1 to 64 characters, got {length}")));
     }
-    if text.chars().any(is_deceptive) {
+    if text.chars().any(is_deceptive) || !is_visible(text) {
         return Err(Error::invalid("display_name: expected no control, direction or invisible characters"));
     }
     Ok(text.to_owned())
@@ -45,14 +46,6 @@ pub(crate) fn device(text: Option<&str>) -> Result<&str, Error> {
         return Err(Error::invalid("device: expected no control, direction or invisible characters"));
     }
     Ok(text)
-}
-
-/// Characters that can't be seen, or that make the text around them read otherwise. The two joiners stay: Persian and
-/// emoji are written with them.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 #[cfg(test)]
@@ -87,7 +80,17 @@ mod tests {
     fn a_display_name_is_visible_and_reads_as_written() {
         assert_eq!(display_name("  Älice 👩‍🚀 ").unwrap(), "Älice 👩‍🚀");
         assert_eq!(display_name(&"ä".repeat(64)).unwrap().chars().count(), 64);
-        for bad in ["", "   ", "a\u{202e}b", "a\u{2066}b", "a\nb", "a\u{0}b", "\u{200b}", &"ä".repeat(65)] {
+        for bad in [
+            "",
+            "   ",
+            "a\u{202e}b",
+            "a\u{2066}b",
+            "a\nb",
+            "a\u{0}b",
+            "\u{200b}",
+            "\u{200d}",
+            &"ä".repeat(65),
+        ] {
             assert!(display_name(bad).unwrap_err().message.starts_with("display_name: expected"), "{bad:?}");
         }
     }

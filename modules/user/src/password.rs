@@ -1,11 +1,11 @@
 //! Passwords: which are accepted, and how they are hashed without slowing anything else down.
 
 use std::collections::HashSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
-use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, RECOMMENDED_SALT_LEN, Version};
 use broker_schemas::Error;
 use natter_host::Result;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,7 +35,7 @@ pub(crate) fn check(field: &str, password: &str, name: &str) -> std::result::Res
 /// Hashes and verifies passwords on few threads with a short queue, so that a flood of sign-ins can't slow messages.
 #[derive(Debug)]
 pub(crate) struct Passwords {
-    hasher: Argon2<'static>,
+    hasher: Arc<Hasher>,
     threads: Arc<Semaphore>,
     room: Arc<Semaphore>,
     /// The hash of no account's password.
@@ -70,8 +70,8 @@ impl Passwords {
             Params::new(19 * 1024, 2, 1, None)
         };
         let params = params.map_err(|error| anyhow!("argon2 parameters: {error}"))?;
-        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy = hash(&hasher, "")?;
+        let hasher = Arc::new(Hasher { params, idle: Mutex::default() });
+        let dummy = hasher.hash("")?;
         let (threads, waiting) = (settings.hash_threads, settings.hash_queue);
         Ok(Self {
             hasher,
@@ -87,7 +87,7 @@ impl Passwords {
     /// [`broker_schemas::Code::Unavailable`] when too many are waiting.
     pub(crate) async fn hash(&self, password: String) -> Result<String> {
         let hasher = self.hasher.clone();
-        self.run(move || hash(&hasher, &password)).await
+        self.run(move || hasher.hash(&password)).await
     }
 
     /// Whether `password` is the one in `stored`. Where there is none it takes the same time to say no.
@@ -98,11 +98,7 @@ impl Passwords {
         let hasher = self.hasher.clone();
         let exists = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.dummy.clone());
-        let good = self.run(move || match hasher.verify_password(password.as_bytes(), stored.as_str()) {
-            Ok(()) => Ok(true),
-            Err(password_hash::Error::PasswordInvalid) => Ok(false),
-            Err(error) => Err(anyhow!("verify a password: {error}")),
-        });
+        let good = self.run(move || hasher.verify(&password, &stored).context("verify a password"));
         Ok(good.await? && exists)
     }
 
@@ -124,14 +120,64 @@ impl Passwords {
     }
 }
 
-fn hash(hasher: &Argon2<'_>, password: &str) -> anyhow::Result<String> {
-    let hash = hasher.hash_password(password.as_bytes());
-    Ok(hash.map_err(|error| anyhow!("hash a password: {error}"))?.to_string())
+/// Hashes in memory that is used again. The allocator would keep that of every thread that ever hashed, and a process has
+/// many such threads, of which few hash at once.
+#[derive(Debug)]
+struct Hasher {
+    params: Params,
+    /// No more than ever were in use at once.
+    idle: Mutex<Vec<Vec<Block>>>,
+}
+
+impl Hasher {
+    fn hash(&self, password: &str) -> anyhow::Result<String> {
+        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+        let mut salt = [0; RECOMMENDED_SALT_LEN];
+        getrandom::fill(&mut salt).context("random bytes for a salt")?;
+        let argon = Argon2::new(algorithm, version, self.params.clone());
+        let hash = PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(&self.params)?,
+            salt: Some(Salt::new(&salt)?),
+            hash: Some(self.output(&argon, password, &salt)?),
+        };
+        Ok(hash.to_string())
+    }
+
+    fn verify(&self, password: &str, stored: &str) -> anyhow::Result<bool> {
+        let stored = PasswordHash::new(stored)?;
+        let algorithm = Algorithm::try_from(stored.algorithm.as_str())?;
+        let version = stored.version.context("no version")?;
+        let argon = Argon2::new(algorithm, Version::try_from(version)?, Params::try_from(&stored)?);
+        let salt = stored.salt.context("no salt")?;
+        // Compares in constant time.
+        Ok(Some(self.output(&argon, password, &salt)?) == stored.hash)
+    }
+
+    fn output(&self, argon: &Argon2<'_>, password: &str, salt: &[u8]) -> anyhow::Result<Output> {
+        let mut memory = self.idle().pop().unwrap_or_default();
+        if memory.len() < argon.params().block_count() {
+            memory.resize(argon.params().block_count(), Block::new());
+        }
+        let mut bytes = [0; Output::MAX_LENGTH];
+        let length = argon.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let bytes = bytes.get_mut(..length).context("a hash that is too long")?;
+        let done = argon.hash_password_into_with_memory(password.as_bytes(), salt, bytes, &mut memory);
+        self.idle().push(memory);
+        done?;
+        Ok(Output::new(bytes)?)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::{PasswordHasher, PasswordVerifier};
     use broker_schemas::Code;
     use natter_host::Failure;
 
@@ -173,6 +219,52 @@ mod tests {
         assert!(passwords.verify("correct horse".into(), Some(stored.clone())).await.unwrap());
         assert!(!passwords.verify("battery staple".into(), Some(stored)).await.unwrap());
         assert!(!passwords.verify(String::new(), None).await.unwrap(), "the dummy's password opens nothing");
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_what_argon2_itself_makes_of_it() {
+        let passwords = Passwords::new(&fast()).unwrap();
+        let others = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 3, 2, None).unwrap());
+        let stored = others.hash_password(b"correct horse").unwrap().to_string();
+        assert!(passwords.verify("correct horse".into(), Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify("battery staple".into(), Some(stored)).await.unwrap());
+        let stored = passwords.hash("correct horse".into()).await.unwrap();
+        assert_eq!(others.verify_password(b"correct horse", stored.as_str()), Ok(()));
+        assert!(passwords.verify("correct horse".into(), Some("$argon2id$v=19$m=".into())).await.is_err());
+    }
+
+    /// How much memory this process has in use, in kB.
+    fn resident() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn threads_that_hashed_keep_no_memory_for_it() {
+        let params = Params::new(19 * 1024, 1, 1, None).unwrap();
+        let hasher = Hasher { params, idle: Mutex::default() };
+        hasher.hash("correct horse").unwrap();
+        let before = resident();
+        // Threads that stay, as those of the runtime's pool do, and hash one after the other.
+        let (stay, turn) = (std::sync::Barrier::new(17), Mutex::new(()));
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..3 {
+                        let _turn = turn.lock().unwrap();
+                        hasher.hash("correct horse").unwrap();
+                    }
+                    stay.wait();
+                    stay.wait();
+                });
+            }
+            stay.wait();
+            let grown = resident().saturating_sub(before) / 1024;
+            stay.wait();
+            assert!(grown < 40, "{grown} MiB more after 48 hashes on 16 threads");
+        });
+        assert_eq!(hasher.idle.lock().unwrap().len(), 1);
     }
 
     #[tokio::test]

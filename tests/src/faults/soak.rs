@@ -97,19 +97,20 @@ async fn run(backend: Backend, plan: &Plan) -> Result<Done, Skip> {
     let namespace = Namespace::new().ok();
     let mut scene = start(backend, plan, namespace.as_ref()).await?;
     let mut random = Random::new(plan.seed.rotate_left(32));
-    let mut faults = 0;
+    let (mut faults, mut undone) = (0, Vec::new());
     while scene.started.elapsed() < plan.time() {
         let calm = Duration::from_millis(6_000 + random.below(9_000));
         wait(&scene, calm).await;
         let fault = Fault::pick(&mut random, namespace.is_some(), server.is_some());
         eprintln!("{:>5} s: {fault:?}", scene.started.elapsed().as_secs());
         scene.fault(&format!("{fault:?}"));
-        apply(&mut scene, fault, namespace.as_ref(), server.as_ref()).await?;
+        undone.push(apply(&mut scene, fault, namespace.as_ref(), server.as_ref()).await);
         scene.heal(&format!("{fault:?}"));
         faults += 1;
     }
     wait(&scene, Duration::from_secs(10)).await;
     let mut done = scene.end().await;
+    undone.into_iter().for_each(|step| done.not_done(step));
     done.measured.push(format!("{faults} faults in {} s", plan.seconds));
     drop(server);
     Ok(done)

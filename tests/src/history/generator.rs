@@ -300,13 +300,15 @@ impl Model {
         self.deliver_to(index, member, device);
     }
 
-    /// Whether there was something to deliver. What was on its way may still come to who has left.
+    /// Whether there was something to deliver. What was on its way may still come to who has left, but not what it became.
     fn deliver_to(&mut self, index: usize, member: usize, device: usize) -> bool {
         self.forget(index, member, device);
         let conversation = &mut self.conversations[index];
-        let Member { user, shown, first_seq, last_seq, revisions, .. } = &mut conversation.members[member];
+        let Member { user, inside, shown, first_seq, last_seq, revisions, .. } =
+            &mut conversation.members[member];
         let seq = (shown[device] + 1).max(*first_seq);
-        let Some(entry) = conversation.entries.get(place(seq)).filter(|_| seq <= *last_seq) else {
+        let comes = |entry: &&Entry| seq <= *last_seq && (*inside || entry.revision == 0);
+        let Some(entry) = conversation.entries.get(place(seq)).filter(comes) else {
             return false;
         };
         shown[device] = seq;
@@ -339,9 +341,11 @@ impl Model {
     fn update_of(&mut self, index: usize, member: usize, device: usize) -> bool {
         self.forget(index, member, device);
         let conversation = &mut self.conversations[index];
-        let Member { user, inside, revisions, .. } = &mut conversation.members[member];
-        let behind =
-            |(seq, revision): &(&u64, &mut u64)| conversation.entries[place(**seq)].revision > **revision;
+        let Member { user, inside, first_seq, revisions, .. } = &mut conversation.members[member];
+        // Whoever is back isn't told what became of what stands before the joining.
+        let behind = |(seq, revision): &(&u64, &mut u64)| {
+            **seq >= *first_seq && conversation.entries[place(**seq)].revision > **revision
+        };
         let Some((&seq, revision)) = revisions[device].iter_mut().find(behind).filter(|_| *inside) else {
             return false;
         };

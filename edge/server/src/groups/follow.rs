@@ -72,7 +72,7 @@ impl Gateway {
     /// be missed. If that can't be had, the sign-in goes on without, and the user's sessions are told to catch up later.
     pub(crate) async fn follow_groups(self: &Arc<Self>, present: &Arc<Present>) {
         let asked = self.sessions.groups.now();
-        if let Err(error) = self.try_to_follow(present.user, asked, SIGN_IN).await {
+        if let Err(error) = self.try_to_follow(present.user, asked, false, SIGN_IN).await {
             tracing::debug!(%error, user = %present.user, "signed in without groups, which follow");
             self.follow_later(present);
         }
@@ -101,13 +101,14 @@ impl Gateway {
     async fn refresh(self: &Arc<Self>, user: UserId, present: Weak<Present>) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let refreshed = self.try_to_refresh(user).await;
+            // Before it is asked: a debt that is made meanwhile may be about what the answer doesn't know.
+            let Some(owes) = present.upgrade().map(|present| present.following.take_debt()) else { return };
+            let refreshed = self.try_to_refresh(user, owes).await;
             // A user who has gone is not kept here by this.
             let Some(present) = present.upgrade() else { return };
             match refreshed {
-                Ok(is_any_new) => {
-                    let owes = present.following.take_debt();
-                    if is_any_new || owes {
+                Ok(may_have_missed) => {
+                    if may_have_missed {
                         Event::resync().send_to_all(&present.sessions.all());
                     }
                     if present.following.end() {
@@ -117,6 +118,9 @@ impl Gateway {
                 }
                 Err(error) => {
                     tracing::debug!(%error, %user, "groups not known; asked again later");
+                    if owes {
+                        present.following.owe_resync();
+                    }
                     drop(present);
                     sleep_until(within(pause / 2) + pause / 2).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -125,23 +129,25 @@ impl Gateway {
         }
     }
 
-    async fn try_to_refresh(self: &Arc<Self>, user: UserId) -> Result<bool, Error> {
+    async fn try_to_refresh(self: &Arc<Self>, user: UserId, owes: bool) -> Result<bool, Error> {
         let _room = self.sessions.groups.refreshes.acquire().await;
         let asked = self.sessions.groups.now();
-        self.try_to_follow(user, asked, REFRESH).await
+        self.try_to_follow(user, asked, owes, REFRESH).await
     }
 
-    /// Says whether the user was not in all of the groups before.
+    /// Says whether the user may have missed something, as is known already, or because the user was not in all of the groups
+    /// before.
     async fn try_to_follow(
         self: &Arc<Self>,
         user: UserId,
         asked: Moment,
+        owes: bool,
         patience: Duration,
     ) -> Result<bool, Error> {
         let answer = self.bus.call(&Scope::background(patience), &GetGroupsOf { user }).await?;
         let entered = self.sessions.groups.set_groups_of(user, asked, &answer.groups);
         let Some(entered) = entered else { return Ok(false) };
-        self.receive(&entered.groups, entered.is_any_new).await
+        self.receive(&entered.groups, entered.is_any_new || owes).await
     }
 
     /// Returns once nothing that is published for `groups` from now on can be missed. Says whether something may have been

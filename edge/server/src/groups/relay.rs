@@ -69,15 +69,17 @@ struct Debt {
 
 impl Relay {
     async fn hand_on(&mut self, version: u64, joined_by: u64, push: &Push) {
-        for _ in 0..QUESTIONS {
+        let mut questions = 0;
+        loop {
             if let Some(recipients) = self.roster.as_of(version) {
                 hand_out(&recipients, joined_by, Event::of(push)).await;
                 return;
             }
             let may_ask = self.debt.as_ref().is_none_or(|debt| debt.ask_at <= Instant::now());
-            if !may_ask || !self.ask().await {
+            if questions == QUESTIONS || !may_ask || !self.ask().await {
                 break;
             }
+            questions += 1;
         }
         METERS.withheld.increment(1);
         self.debt.get_or_insert_with(|| Debt::after(FIRST_PAUSE));

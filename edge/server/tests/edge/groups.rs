@@ -253,6 +253,16 @@ async fn while_it_cannot_be_asked_who_is_a_member_nothing_is_handed_out_and_memb
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_last_of_the_answers_allows_is_handed_out() {
+    let (world, mut clients) = with_members(&[1, 2]).await;
+    let version = world.memberships.change(GROUP, &[], &[2]);
+    world.memberships.set_outdated(2);
+    world.push_to_members(GROUP, version, NOBODY, &"news").await;
+    assert_eq!(clients[0].next().await, news("news"));
+    assert_eq!(world.memberships.asked_present(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_the_message_module_away_the_same_holds() {
     let (mut world, mut clients) = with_members(&[1, 2]).await;
     world.stop_answering().await;

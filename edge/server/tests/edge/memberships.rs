@@ -46,6 +46,7 @@ pub struct GetPresent {
 pub(crate) struct Memberships {
     groups: Mutex<BTreeMap<u64, Group>>,
     hangs: AtomicBool,
+    outdated: AtomicUsize,
     asked_groups: AtomicUsize,
     asked_present: AtomicUsize,
 }
@@ -87,6 +88,11 @@ impl Memberships {
         self.hangs.store(hangs, Ordering::SeqCst);
     }
 
+    /// Has the next `answers` to the question who is in a group be as of the version before.
+    pub(crate) fn set_outdated(&self, answers: usize) {
+        self.outdated.store(answers, Ordering::SeqCst);
+    }
+
     async fn hang(&self) {
         while self.hangs.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -117,6 +123,9 @@ impl Handle<GetPresent> for Memberships {
         let groups = self.lock();
         let group = &groups[&request.group.get()];
         let since = |user: &UserId| Some((*user, *group.members.get(&user.get())?));
-        Ok(Present { version: group.version, members: request.users.iter().filter_map(since).collect() })
+        let less = |left: usize| left.checked_sub(1);
+        let is_outdated = self.outdated.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
+        let version = group.version - u64::from(is_outdated);
+        Ok(Present { version, members: request.users.iter().filter_map(since).collect() })
     }
 }

@@ -6,6 +6,7 @@ use natter_host::{Result, Transaction};
 use sqlx::{AssertSqlSafe, query, query_scalar};
 
 use super::columns::{admission_name, visible_name};
+use super::forget::keep_from_departing;
 use super::{CHUNK, Store, outbox, placeholders};
 use crate::Settings;
 
@@ -32,6 +33,7 @@ impl Store {
         let mut transaction = self.database.begin().await?;
         let &Founding { owner, members, at, .. } = founding;
         let everybody: Vec<_> = [owner].into_iter().chain(members.iter().copied()).collect();
+        keep_from_departing(&mut transaction, &everybody).await?;
         for users in everybody.chunks(CHUNK) {
             check_room(&mut transaction, owner, users, limits.max_groups).await?;
         }

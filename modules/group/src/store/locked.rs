@@ -7,6 +7,7 @@ use natter_host::{Result, Transaction};
 use sqlx::{AssertSqlSafe, query, query_scalar};
 
 use super::columns::{self, admission_name, role_name, visible_name};
+use super::forget::keep_from_departing;
 use super::{BEING, GROUP, Outsider, Store, outbox};
 use crate::group::{Being, Group};
 
@@ -51,8 +52,9 @@ impl Locked {
         columns::count(count)
     }
 
-    /// Whether the account of `user` was deleted.
+    /// Whether the account of `user` was deleted. If it wasn't, it is not before this is stored or dropped.
     pub(crate) async fn has_departed(&mut self, user: UserId) -> Result<bool> {
+        keep_from_departing(&mut self.transaction, &[user]).await?;
         let count: i64 = query_scalar("SELECT COUNT(*) FROM departed WHERE user_id = $1")
             .bind(i64::from(user))
             .fetch_one(&mut *self.transaction)
@@ -60,21 +62,49 @@ impl Locked {
         Ok(count > 0)
     }
 
-    /// Makes `user`, who isn't one, a plain member, who then no longer asks to be.
+    /// Makes `user`, who isn't one, a plain member, who then no longer asks to be. Whoever left while muted still is.
     pub(crate) async fn add_member(&mut self, user: UserId, now: Timestamp) -> Result<()> {
         self.remove_outsider(user, Outsider::Asking).await?;
-        query("INSERT INTO member (group_id, user_id, role, since) VALUES ($1, $2, 'member', $3)")
+        const INSERT: &str = "
+            INSERT INTO member (group_id, user_id, role, since, muted_until) VALUES ($1, $2, 'member', $3,
+                (SELECT muted_until FROM kept_mute WHERE group_id = $1 AND user_id = $2))";
+        query(INSERT)
             .bind(i64::from(self.group.id))
             .bind(i64::from(user))
             .bind(now.0)
+            .execute(&mut *self.transaction)
+            .await?;
+        query("DELETE FROM kept_mute WHERE group_id = $1 AND user_id = $2")
+            .bind(i64::from(self.group.id))
+            .bind(i64::from(user))
             .execute(&mut *self.transaction)
             .await?;
         self.group.members += 1;
         Ok(())
     }
 
-    /// Takes a member out.
+    /// Takes a member out, and keeps in mind until when they are muted.
     pub(crate) async fn remove_member(&mut self, user: UserId) -> Result<()> {
+        const KEEP: &str = "
+            INSERT INTO kept_mute (group_id, user_id, muted_until)
+            SELECT group_id, user_id, muted_until FROM member
+            WHERE group_id = $1 AND user_id = $2 AND muted_until > $3
+            ON CONFLICT (group_id, user_id) DO UPDATE SET muted_until = excluded.muted_until";
+        let now = Timestamp::now();
+        query("DELETE FROM kept_mute WHERE group_id = $1 AND muted_until <= $2")
+            .bind(i64::from(self.group.id))
+            .bind(now.0)
+            .execute(&mut *self.transaction)
+            .await?;
+        // Nobody comes back to a group that was dissolved.
+        if self.group.dissolved_at.is_none() {
+            query(KEEP)
+                .bind(i64::from(self.group.id))
+                .bind(i64::from(user))
+                .bind(now.0)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
         let removed = query("DELETE FROM member WHERE group_id = $1 AND user_id = $2")
             .bind(i64::from(self.group.id))
             .bind(i64::from(user))
@@ -147,12 +177,11 @@ impl Locked {
         Ok(())
     }
 
-    /// Forgets who asks to join and who is kept out.
+    /// Forgets who asks to join, who is kept out, and who left while muted.
     pub(crate) async fn remove_outsiders(&mut self) -> Result<()> {
-        query("DELETE FROM outsider WHERE group_id = $1")
-            .bind(i64::from(self.group.id))
-            .execute(&mut *self.transaction)
-            .await?;
+        for sql in ["DELETE FROM outsider WHERE group_id = $1", "DELETE FROM kept_mute WHERE group_id = $1"] {
+            query(sql).bind(i64::from(self.group.id)).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 

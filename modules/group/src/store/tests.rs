@@ -6,7 +6,7 @@ use broker_schemas::group::{
 use broker_schemas::rights::Role;
 use broker_schemas::{Code, Error, GroupId, List, Text, Timestamp, UserId};
 use natter_host::testing::{TestDatabase, databases};
-use natter_host::{Failure, Result};
+use natter_host::{Failure, Result, Transaction};
 
 use super::{Founding, MIGRATIONS, Outsider, Store};
 use crate::Settings;
@@ -89,6 +89,11 @@ impl Fixture {
         self.being(group, number).await.role()
     }
 
+    pub(crate) async fn members(&self, group: GroupId) -> Vec<u64> {
+        let members = self.store.members(group, None, 1_000).await.unwrap();
+        members.into_iter().map(|(user, _)| user.get()).collect()
+    }
+
     pub(crate) async fn version(&self, group: GroupId) -> u64 {
         self.store.group(group).await.unwrap().unwrap().version
     }
@@ -118,6 +123,15 @@ impl Fixture {
                 assert!(!is_member, "{context}: who is in doesn't wait outside");
             }
         }
+    }
+}
+
+impl Store {
+    /// Keeps groups from being made until the transaction is over.
+    pub(crate) async fn hold_counter(&self) -> Transaction {
+        let mut transaction = self.database.begin().await.unwrap();
+        sqlx::query("UPDATE counter SET last = last").execute(&mut *transaction).await.unwrap();
+        transaction
     }
 }
 

@@ -39,10 +39,12 @@ impl Store {
     }
 
     pub(crate) async fn close_group(transaction: &mut Transaction, which: Conversation) -> Result<()> {
-        sqlx::query("UPDATE conversation SET open = 0 WHERE id = $1")
-            .bind(which.to_string())
-            .execute(&mut **transaction)
-            .await?;
+        for sql in [
+            "UPDATE conversation SET open = 0 WHERE id = $1",
+            "DELETE FROM kept_mute WHERE conversation = $1",
+        ] {
+            sqlx::query(sql).bind(which.to_string()).execute(&mut **transaction).await?;
+        }
         Ok(())
     }
 
@@ -80,14 +82,47 @@ impl Store {
             .bind(since.cast_signed())
             .execute(&mut **transaction)
             .await?;
+        Self::mute_again(transaction, which).await
+    }
+
+    /// Mutes those members again who left while muted.
+    async fn mute_again(transaction: &mut Transaction, which: Conversation) -> Result<()> {
+        const MUTE: &str = "
+            UPDATE member SET muted_until = (SELECT k.muted_until FROM kept_mute k
+                WHERE k.conversation = member.conversation AND k.user_id = member.user_id)
+            WHERE conversation = $1 AND user_id IN (SELECT k.user_id FROM kept_mute k WHERE k.conversation = $1)";
+        const FORGET: &str = "
+            DELETE FROM kept_mute WHERE conversation = $1 AND EXISTS (SELECT 1 FROM member b
+                WHERE b.conversation = kept_mute.conversation AND b.user_id = kept_mute.user_id)";
+        for sql in [MUTE, FORGET] {
+            sqlx::query(sql).bind(which.to_string()).execute(&mut **transaction).await?;
+        }
         Ok(())
     }
 
+    /// Takes a member out, and keeps in mind until when they are muted, as far as that matters after `now`.
     pub(crate) async fn remove_member(
         transaction: &mut Transaction,
         which: Conversation,
         user: UserId,
+        now: Timestamp,
     ) -> Result<()> {
+        const KEEP: &str = "
+            INSERT INTO kept_mute (conversation, user_id, muted_until)
+            SELECT b.conversation, b.user_id, b.muted_until FROM member b JOIN conversation c ON c.id = b.conversation
+            WHERE b.conversation = $1 AND b.user_id = $2 AND b.muted_until > $3 AND c.open = 1
+            ON CONFLICT (conversation, user_id) DO UPDATE SET muted_until = excluded.muted_until";
+        sqlx::query("DELETE FROM kept_mute WHERE conversation = $1 AND muted_until <= $2")
+            .bind(which.to_string())
+            .bind(now.0)
+            .execute(&mut **transaction)
+            .await?;
+        sqlx::query(KEEP)
+            .bind(which.to_string())
+            .bind(i64::from(user))
+            .bind(now.0)
+            .execute(&mut **transaction)
+            .await?;
         sqlx::query("DELETE FROM member WHERE user_id = $1 AND conversation = $2")
             .bind(i64::from(user))
             .bind(which.to_string())

@@ -11,16 +11,30 @@ use super::rows::{NOTHING, SEAT, conversation, member, number, padded, placehold
 use super::{Result, Store};
 use crate::access::{Member, Seat};
 
+/// The order of lists that not all of a user's conversations fit into: the one with the newest message first, dissolved
+/// groups last. Anybody can put friends into groups that are dissolved at once, as many as they like.
+pub(super) const LIVE_FIRST: &str =
+    "CASE WHEN c.open = 0 AND c.id LIKE 'g%' THEN 1 ELSE 0 END, c.last_at DESC, c.id";
+
 impl Store {
     /// A conversation as one of its members sees it; `None` for everyone else.
     pub(crate) async fn seat(&self, user: UserId, which: Conversation) -> Result<Option<Seat>> {
+        Self::seat_in(self.database.read(), user, which).await
+    }
+
+    /// The same, read where a snapshot may be.
+    pub(crate) async fn seat_in(
+        reader: impl Executor<'_, Database = Any>,
+        user: UserId,
+        which: Conversation,
+    ) -> Result<Option<Seat>> {
         let row = sqlx::query(AssertSqlSafe(format!(
             "SELECT {SEAT} FROM member b JOIN conversation c ON c.id = b.conversation \
              WHERE b.user_id = $1 AND b.conversation = $2"
         )))
         .bind(i64::from(user))
         .bind(which.to_string())
-        .fetch_optional(self.database.read())
+        .fetch_optional(reader)
         .await?;
         row.as_ref().map(seat).transpose()
     }
@@ -47,7 +61,7 @@ impl Store {
         rows.iter().map(|row| Ok(((user(row, 0)?, conversation(row, 1)?), member(row, 2)?))).collect()
     }
 
-    /// Where a user stands in each conversation, the one with the newest message first; at most `limit`.
+    /// Where a user stands in each conversation, in the order of [`LIVE_FIRST`]; at most `limit`.
     pub(crate) async fn standings(&self, user: UserId, limit: usize) -> Result<Vec<Standing>> {
         Self::standings_in(self.database.read(), user, limit).await
     }
@@ -60,7 +74,7 @@ impl Store {
     ) -> Result<Vec<Standing>> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {SEAT} FROM member b JOIN conversation c ON c.id = b.conversation \
-             WHERE b.user_id = $1 ORDER BY c.last_at DESC, c.id LIMIT $2"
+             WHERE b.user_id = $1 ORDER BY {LIVE_FIRST} LIMIT $2"
         )))
         .bind(i64::from(user))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -93,12 +107,12 @@ impl Store {
         Ok(row.try_get::<i64, _>(0)? > i64::from(most))
     }
 
-    /// The groups that a user is in; at most `limit`.
+    /// The groups that a user is in, in the order of [`LIVE_FIRST`]; at most `limit`.
     pub(crate) async fn groups_of(&self, user: UserId, limit: usize) -> Result<Vec<Membership>> {
-        let rows = sqlx::query(
+        let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT b.conversation, c.gate_version, b.since FROM member b JOIN conversation c ON c.id = b.conversation \
-             WHERE b.user_id = $1 AND b.conversation LIKE 'g%' ORDER BY c.last_at DESC, c.id LIMIT $2",
-        )
+             WHERE b.user_id = $1 AND b.conversation LIKE 'g%' ORDER BY {LIVE_FIRST} LIMIT $2"
+        )))
         .bind(i64::from(user))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(self.database.read())
@@ -210,6 +224,26 @@ mod tests {
             let there = group(&store, 9, &[1, 2, 3]).await;
             let more = async |most| store.has_more_members(there, most).await.unwrap();
             assert_eq!((more(0).await, more(2).await, more(3).await), (true, true, false), "{}", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn groups_that_were_made_and_dissolved_push_nothing_out() {
+        for (store, test) in stores().await {
+            let friend = pair(1, 2);
+            fill(&store, friend, 1).await;
+            let live = group(&store, 8, &[1, 2]).await;
+            for number in 10..14 {
+                group(&store, number, &[2, 1]).await;
+                alter(&store, number, 2, 2, Change::Dissolved {}).await;
+            }
+            let standings = store.standings(user(1), 2).await.unwrap();
+            let first: Vec<_> = standings.iter().map(|standing| standing.conversation).collect();
+            assert_eq!(first, [live, friend], "{}", test.name);
+            assert_eq!(store.groups_of(user(1), 1).await.unwrap()[0].group, id(8), "{}", test.name);
+            // A friendship that is over is as it was.
+            store.set_gate(friend, false, 2).await.unwrap();
+            assert_eq!(store.standings(user(1), 2).await.unwrap()[1].conversation, friend, "{}", test.name);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use broker_schemas::{Conversation, Seq, Timestamp};
 use natter_host::{Dialect, Transaction};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{Any, AssertSqlSafe, Executor, Row};
 
 use super::rows::{NOTHING, conversation, number, padded, place, placeholders};
 use super::{Result, Store};
@@ -87,6 +87,19 @@ impl Store {
     /// Who joined after it and doesn't see it must not be told by an edit of it, for example. Whoever joined later still is
     /// left out too, and learns of it from `message.sync`.
     pub(crate) async fn as_of(transaction: &mut Transaction, which: Conversation, seq: Seq) -> Result<AsOf> {
+        Self::as_of_in(&mut **transaction, which, seq).await
+    }
+
+    /// The same, as of now.
+    pub(crate) async fn as_of_now(&self, which: Conversation, seq: Seq) -> Result<AsOf> {
+        Self::as_of_in(self.database.read(), which, seq).await
+    }
+
+    async fn as_of_in(
+        reader: impl Executor<'_, Database = Any>,
+        which: Conversation,
+        seq: Seq,
+    ) -> Result<AsOf> {
         if which.group_id().is_none() {
             return Ok(AsOf::version(0));
         }
@@ -97,7 +110,7 @@ impl Store {
         )
         .bind(which.to_string())
         .bind(i64::from(seq))
-        .fetch_one(&mut **transaction)
+        .fetch_one(reader)
         .await?;
         let version = number(&row, 0)?;
         let first_without = row.try_get::<Option<i64>, _>(1)?.map(i64::cast_unsigned);

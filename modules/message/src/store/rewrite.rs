@@ -102,13 +102,16 @@ impl Store {
         text: &str,
         now: Timestamp,
     ) -> Result<()> {
-        sqlx::query("UPDATE message SET body = $3, edited_at = $4 WHERE conversation = $1 AND seq = $2")
-            .bind(entry.conversation.to_string())
-            .bind(i64::from(entry.seq))
-            .bind(text.to_owned())
-            .bind(now.0)
-            .execute(&mut **transaction)
-            .await?;
+        // A copy of an older release, which knows of no search, may have stored it a moment ago.
+        sqlx::query(
+            "UPDATE message SET body = $3, edited_at = $4, indexed = 1 WHERE conversation = $1 AND seq = $2",
+        )
+        .bind(entry.conversation.to_string())
+        .bind(i64::from(entry.seq))
+        .bind(text.to_owned())
+        .bind(now.0)
+        .execute(&mut **transaction)
+        .await?;
         self.unindex(transaction, entry.conversation, entry.seq).await?;
         let entry = Entry { text: text.to_owned(), ..entry.clone() };
         self.index(transaction, &[entry]).await

@@ -5,12 +5,13 @@ use broker_schemas::{Conversation, Seq, UserId};
 use natter_host::{Dialect, Transaction};
 use sqlx::AssertSqlSafe;
 
+use super::members::LIVE_FIRST;
 use super::rows::{ENTRY, NOTHING, entry, padded, placeholders};
 use super::{Result, Store};
 use crate::page::Page;
 use crate::words;
 
-/// How many of a user's conversations are searched: those with the newest messages.
+/// How many of a user's conversations are searched: the first ones in the order of [`LIVE_FIRST`].
 const SEARCHED: i64 = 1_024;
 
 /// What to find.
@@ -97,7 +98,7 @@ impl Store {
             "SELECT {ENTRY} FROM ( \
                  SELECT s.conversation, s.seq, s.sent_at FROM ( \
                      SELECT b.conversation, b.first_seq FROM member b JOIN conversation c ON c.id = b.conversation \
-                     WHERE b.user_id = $1 {only} ORDER BY c.last_at DESC LIMIT {SEARCHED} \
+                     WHERE b.user_id = $1 {only} ORDER BY {LIVE_FIRST} LIMIT {SEARCHED} \
                  ) AS b CROSS JOIN search s WHERE {matches} AND s.seq >= b.first_seq \
                  ORDER BY s.sent_at DESC, s.conversation, s.seq DESC LIMIT $3 OFFSET $4 \
              ) AS f JOIN message m ON m.conversation = f.conversation AND m.seq = f.seq \

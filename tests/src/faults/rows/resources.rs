@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use broker_schemas::message::Recipient;
-use tokio::time::sleep;
+use futures_util::future::join_all;
+use tokio::io::AsyncReadExt;
+use tokio::time::{sleep, timeout};
 
 use super::super::machine::{Cgroup, Postgres, SmallDisk, sh};
 use super::super::scene::Scene;
@@ -24,10 +26,11 @@ pub(super) async fn disk_full(backend: Backend, plan: Plan) -> Result<Done, Skip
     let before = scene.recorder().acked();
     sleep(Duration::from_secs(6)).await;
     let during = scene.recorder().acked() - before;
-    disk.grow(128)?;
+    let grown = disk.grow(128);
     scene.heal("the disk has grown");
     sleep(plan.time() / 2).await;
     let mut done = scene.finish(&plan).await;
+    done.not_done(grown);
     done.measured.push(format!("{during} acked while full"));
     Ok(done)
 }
@@ -39,14 +42,16 @@ pub(super) async fn database_restarts(backend: Backend, plan: Plan) -> Result<Do
     let server = Postgres::start()?;
     let scene = Scene::start(Backend::Postgres(server.url.clone()), &plan, &[]).await;
     scene.calm().await;
+    let mut restarted = Vec::new();
     for _ in 0..2 {
         scene.fault("pg_ctl -m immediate restart");
         let server = &server;
-        tokio::task::block_in_place(|| server.restart())?;
+        restarted.push(tokio::task::block_in_place(|| server.restart()));
         scene.heal("it accepts connections");
         sleep(plan.time() / 3).await;
     }
-    let done = scene.finish(&plan).await;
+    let mut done = scene.finish(&plan).await;
+    restarted.into_iter().for_each(|step| done.not_done(step));
     drop(server);
     Ok(done)
 }
@@ -118,18 +123,41 @@ pub(super) async fn memory(backend: Backend, plan: Plan) -> Result<Done, Skip> {
     }
     scene.fault("500 clients stop reading, and 5 MB for each");
     let text = "x".repeat(16 * 1024);
+    let mut failed = None;
     for number in 0..TEXTS * PEOPLE {
         let to = Recipient::User(users[number % PEOPLE]);
         let sent = alice.chat.send(to, uuid::Uuid::now_v7(), &text, Duration::from_secs(10)).await;
-        sent.map_err(|error| Skip(format!("the flood failed: {error}")))?;
+        if let Err(error) = sent {
+            failed = Some(format!("the flood failed after {number} messages: {error}"));
+            break;
+        }
         if number % 100 == 0 {
             scene.sample();
         }
     }
     scene.heal("the flood is over");
-    let peak = sh(&format!("cat {}/memory.max_usage_in_bytes", group.path)).unwrap_or_default();
+    let peak = sh(&format!("cat {}/memory.max_usage_in_bytes", group.path));
+    let closed = count_closed(slow).await;
     let mut done = scene.finish(&plan).await;
-    let peak = peak.parse::<u64>().unwrap_or(0) >> 20;
-    done.measured.push(format!("edge's group held {peak} MiB at most, of 512"));
+    done.wrong.extend(failed);
+    // Without one, nobody knows that there was anything to shed.
+    if closed == 0 {
+        done.wrong.push("no client that does not read was cut off".into());
+    }
+    match peak.and_then(|peak| peak.parse::<u64>().map_err(|error| format!("{peak:?}: {error}"))) {
+        Ok(peak) => done.measured.push(format!("edge's group held {} MiB at most, of 512", peak >> 20)),
+        Err(error) => done.wrong.push(format!("the memory of the edge's group can't be read: {error}")),
+    }
+    done.measured.push(format!("{closed} of {} slow clients cut off", PEOPLE * CONNECTIONS));
     Ok(done)
+}
+
+/// How many of these connections the other side has closed, once they read what came before.
+async fn count_closed(slow: Vec<Wire>) -> usize {
+    let reading = slow.into_iter().map(|mut wire| async move {
+        let mut bytes = vec![0; 4_096];
+        let to_its_end = async { while matches!(wire.socket().read(&mut bytes).await, Ok(1..)) {} };
+        timeout(Duration::from_secs(10), to_its_end).await.is_ok()
+    });
+    join_all(reading).await.into_iter().filter(|is_closed| *is_closed).count()
 }

@@ -1,5 +1,6 @@
 //! I8: nothing reaches who is not in the conversation, and nobody else writes in it.
 
+use super::super::Event;
 use super::record::{Record, Sight};
 use super::{Invariant, Judge, Micros};
 
@@ -13,6 +14,11 @@ impl<'a> Judge<'a> {
         for reading in &self.record.readings {
             for sight in &reading.sights {
                 self.leak(reading.conversation, *sight, Some(reading.invoked));
+            }
+        }
+        for (((_, conversation, _), seq), updates) in &self.record.updates {
+            for update in updates {
+                self.leak_of_change(conversation, *seq, update);
             }
         }
         for (client_id, message) in &self.record.messages {
@@ -42,7 +48,9 @@ impl<'a> Judge<'a> {
     /// began.
     fn leak(&mut self, conversation: &'a str, sight: Sight<'a>, read: Option<Micros>) {
         let message = self.record.messages.get(&sight.client_id);
-        let invoked = message.map_or(0, |message| message.invoked);
+        let sent = message.map_or(0, |message| message.invoked);
+        // What a message has become was sent when it was changed.
+        let invoked = self.changed_at(conversation, sight.seq, sight.event).map_or(sent, |at| at.max(sent));
         let acked = message.and_then(|message| message.acked);
         let allowed = self.record.stays(conversation, sight.user).iter().any(|stay| {
             // What was acked before the joining began came before it.
@@ -57,6 +65,34 @@ impl<'a> Judge<'a> {
             let which = (Some(sight.seq), Some(sight.client_id));
             self.name(Invariant::I8, conversation, which, [sight.user], what);
         }
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// Names what a device shows a message to have become, if no stay of the user covers it: the change was sent when it
+    /// began.
+    fn leak_of_change(&mut self, conversation: &'a str, seq: u64, update: &Event) {
+        let invoked = self.changed_at(conversation, seq, update).unwrap_or(0);
+        let allowed = self.record.stays(conversation, update.user).iter().any(|stay| {
+            stay.maybe_from <= update.at
+                && stay.has_place(seq)
+                && stay.maybe_until.is_none_or(|left| invoked <= left)
+        });
+        if !allowed {
+            let what = "a change delivered to a non-member";
+            self.name(Invariant::I8, conversation, (Some(seq), None), [update.user], what);
+        }
+    }
+
+    /// When the change began at the earliest that made this of the message; none when nobody knows.
+    fn changed_at(&self, conversation: &'a str, seq: u64, event: &Event) -> Option<Micros> {
+        let revision = event.revision.filter(|revision| *revision > 0)?;
+        let edits = self.record.edits.get(&(conversation, seq))?;
+        let made_it = edits.iter().filter(|edit| match edit.revision {
+            Some(made) => made == revision,
+            None => !edit.failed && edit.body == event.body,
+        });
+        made_it.map(|edit| edit.invoked).min()
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Edit {
     pub(super) failed: bool,
     /// What the message says then; none when the text stays.
     pub(super) body: Option<u64>,
+    /// Which one it made, if it was acked.
+    pub(super) revision: Option<u64>,
 }
 
 /// A conversation that nobody may write in.
@@ -240,12 +242,14 @@ impl<'a> Record<'a> {
         let Some(seq) = event.seq else { return };
         let edits = self.edits.entry((&event.conversation, seq)).or_default();
         if event.step == Step::Invoke {
-            edits.push(Edit { invoked: event.at, acked: None, failed: false, body: event.body });
+            let (invoked, body) = (event.at, event.body);
+            edits.push(Edit { invoked, acked: None, failed: false, body, revision: None });
             return;
         }
         let open = edits.iter_mut().rev().find(|edit| edit.acked.is_none() && !edit.failed);
         let Some(edit) = open else { return };
         edit.acked = (event.step == Step::Ok).then_some(event.at);
+        edit.revision = event.revision;
         edit.failed = event.step == Step::Fail;
     }
 

@@ -39,6 +39,7 @@ pub(super) const MUTATIONS: &[(&str, Mutation)] = &[
     ("read by a joiner from before", groups::read_from_before),
     ("read by somebody who left", groups::read_after_leaving),
     ("accepted from somebody who left", groups::accept_from_a_leaver),
+    ("edited, and told to somebody who left before", groups::leak_an_edit_to_a_leaver),
     ("of a group, and dropped from a view", groups::drop_notice_from_a_view),
     ("of a group, acked and lost", groups::lose_notice),
     ("of a group, and there twice", groups::repeat_notice),

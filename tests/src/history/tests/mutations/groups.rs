@@ -157,6 +157,36 @@ pub(super) fn read_after_leaving(lines: &mut Vec<Line>, _: &mut Random) -> Named
     None
 }
 
+/// A change of a message that was made after an acked leaving reaches who has left and has not come back.
+pub(super) fn leak_an_edit_to_a_leaver(lines: &mut Vec<Line>, _: &mut Random) -> Named {
+    let (joined, edits) =
+        (all(lines, Operation::Join, Step::Invoke), all(lines, Operation::Edit, Step::Invoke));
+    for (gone_at, gone) in all(lines, Operation::Leave, Step::Ok) {
+        if joined.iter().any(|(later, join)| {
+            *later > gone_at && join.user == gone.user && join.conversation == gone.conversation
+        }) {
+            continue;
+        }
+        for (at, made) in all(lines, Operation::Edit, Step::Ok) {
+            let same_place = |edit: &&(usize, Event)| {
+                (&edit.1.conversation, edit.1.seq) == (&made.conversation, made.seq) && edit.0 < at
+            };
+            // The last one before the answer is the one that is answered.
+            let Some((_, edit)) = edits.iter().rfind(same_place) else { continue };
+            // No earlier one that is unknown may have said the same.
+            let mut same = edits.iter().filter(same_place).filter(|(_, other)| other.body == edit.body);
+            let is_later = same.all(|(began, other)| *began > gone_at && other.at > gone.at);
+            if made.conversation == gone.conversation && is_later {
+                let told = Event { operation: Operation::Update, body: edit.body, ..made };
+                let leaked = Event { user: gone.user, device: gone.device, ..told };
+                lines.insert(at + 1, Line::Event(leaked));
+                return Some((Invariant::I8, Uuid::nil()));
+            }
+        }
+    }
+    None
+}
+
 /// A message of somebody else is said to have been sent by who had left before.
 pub(super) fn accept_from_a_leaver(lines: &mut Vec<Line>, _: &mut Random) -> Named {
     for (gone_at, gone, _) in leavings(lines) {

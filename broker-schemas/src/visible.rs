@@ -1,0 +1,52 @@
+//! What names may consist of, so that everybody sees them, and sees them as they are.
+
+/// Whether `c` can't be seen, or makes the text around it read otherwise. The two joiners are neither: Persian and emoji are
+/// written with them.
+#[must_use]
+pub fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// Whether there is anything to see in `text`: more than white space, fillers, joiners and what chooses the form of the
+/// character before it.
+#[must_use]
+pub fn is_visible(text: &str) -> bool {
+    let is_blank = |c: char| {
+        c.is_whitespace()
+            || is_deceptive(c)
+            || matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+            || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    !text.chars().all(is_blank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_with_joiners_and_forms_is_no_deception() {
+        for text in ["Älice", "👩\u{200d}🚀", "❤\u{fe0f}", "می\u{200c}خواهم", "日本 語"] {
+            assert!(!text.chars().any(is_deceptive) && is_visible(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_hides_or_turns_text_around_is() {
+        for c in [
+            '\0', '\n', '\u{85}', '\u{ad}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2066}',
+            '\u{feff}',
+        ] {
+            assert!(is_deceptive(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_is_not_visible() {
+        for text in ["", "  ", "\u{200d}", "\u{200c}\u{fe0f}", "\u{3164}", "\u{200b}", "\u{2800} "] {
+            assert!(!is_visible(text), "{text:?}");
+        }
+    }
+}
