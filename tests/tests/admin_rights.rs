@@ -487,3 +487,27 @@ on_both_databases! {
         assert_eq!(records.numbers("SELECT count(*) FROM audit").await, before);
     }
 }
+
+on_both_databases! {
+    async fn a_role_counts_from_the_next_sign_in_and_is_gone_with_the_sessions_that_had_it(backend: Backend) {
+        let scene = Scene::begin(backend).await;
+        let root = Device::sign_in(&scene.door, "root").await;
+        let alice = Device::register(&scene.door, "alice").await;
+        let reports = admin::ListReports { settled: None, after: None, limit: None };
+        assert_eq!(alice.call(&reports).await.unwrap_err().code, Code::Forbidden);
+        root.call(&admin::Grant { user: alice.user, role: Role::Moderator }).await.unwrap();
+        let alice = sign_in_again(alice, &scene.door, "alice").await;
+        alice.call(&reports).await.unwrap();
+        let staff = root.call(&admin::ListStaff {}).await.unwrap().members;
+        let moderator = staff.iter().find(|member| member.user == alice.user).expect("she is staff");
+        assert_eq!((moderator.name.as_str(), &moderator.roles[..]), ("alice", &[Role::Moderator][..]));
+
+        root.call(&admin::Revoke { user: alice.user, role: Role::Moderator }).await.unwrap();
+        let closed = |pushed: &natter_tests::device::Pushed| {
+            (pushed.name == "session.closed").then(|| pushed.body["code"].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(alice.pushed(closed).await, "role_revoked");
+        let alice = sign_in_again(alice, &scene.door, "alice").await;
+        assert_eq!(alice.call(&reports).await.unwrap_err().code, Code::Forbidden);
+    }
+}

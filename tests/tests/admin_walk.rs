@@ -26,6 +26,8 @@ on_both_databases! {
         let granted = grant_at_console(&platform, "Root", Role::Operator).await;
         assert_eq!((&granted["door"], &granted["role"]), (&"console".into(), &"operator".into()));
         let root = Shell::of(&platform, &door, "root");
+        let elsewhere = Shell::of(&platform, &plain, "root");
+        assert_eq!(elsewhere.run(&["broadcast", "through the wrong door"]).await.refused(), "forbidden");
 
         // A broadcast is for who is online.
         let mut alice = Person::register(&plain, "alice").await;

@@ -14,7 +14,7 @@ use natter_client::{Chat, ChatOptions, Client, Options, Update};
 use natter_tests::device::{Connection, Device, Refusal};
 use natter_tests::proxy::{Proxy, Wires};
 use natter_tests::shell::grant_at_console;
-use natter_tests::{Backend, Person, Platform, befriend, on_both_databases, signal};
+use natter_tests::{Backend, Person, Platform, Shell, befriend, on_both_databases, signal};
 use sqlx::Connection as _;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -525,10 +525,14 @@ on_both_databases! {
         assert_eq!(people[0].message().await.text, "running");
         root.chat.call(&admin::StartCampaign { campaign: paused }).await.unwrap();
         root.chat.call(&admin::PauseCampaign { campaign: paused }).await.unwrap();
+        let shell = Shell::of(&platform, &door, "root");
+        let watching = shell.start(&["campaign", "watch", &running.to_string()]);
         platform.stop("admin").await;
         let refused = root.chat.call(&admin::ResumeCampaign { campaign: paused }).await.unwrap_err();
         assert_eq!((refused.code(), refused.outcome()), (Code::Unavailable, Outcome::NotExecuted));
 
+        // Longer than an edge tries again by itself.
+        sleep(Duration::from_secs(2)).await;
         platform.start("admin").await;
         let state = async |campaign| root.chat.call(&admin::GetCampaign { campaign }).await.unwrap().state;
         assert_eq!(state(paused).await, CampaignState::Paused);
@@ -540,6 +544,11 @@ on_both_databases! {
                 sleep(Duration::from_millis(100)).await;
             }
         }
+        // Who watched it did so to the end.
+        let watched = timeout(Duration::from_secs(10), watching.wait_with_output()).await.unwrap().unwrap();
+        let said = String::from_utf8(watched.stdout).unwrap();
+        assert!(watched.status.success() && said.contains("asking again"), "{said}");
+        assert!(said.lines().last().unwrap().starts_with(&format!("campaign {running} done: sent 13 of 13")), "{said}");
         // Each once, of both.
         for (n, person) in people.iter_mut().enumerate() {
             let mut texts = Vec::new();
