@@ -47,7 +47,7 @@ impl Store {
     }
 
     async fn begin(&self) -> Result<Transaction> {
-        Ok(self.database.begin().await?)
+        self.database.begin().await
     }
 }
 
