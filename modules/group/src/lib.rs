@@ -80,8 +80,14 @@ impl Part for Group {
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let (turns, making) = (Turns::default(), settings.making());
         let changes = settings.changes();
-        let module =
-            Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, changes, turns, making });
+        let module = Arc::new(Module {
+            bus: bus.clone(),
+            store: store.clone(),
+            limits: settings,
+            changes,
+            turns,
+            making,
+        });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();
