@@ -6,7 +6,8 @@ use broker_schemas::message::{self, GetUnread, ListConversations};
 use broker_schemas::user::{ChangePassword, DeleteAccount, Login, Register, Resume, Session};
 use broker_schemas::{Code, Fetched, Outcome, friend};
 use natter_client::{Address, CallError, Client, Event, Update};
-use natter_tests::{Person, Platform, befriend, on_both_databases};
+use natter_tests::{Backend, Person, Platform, Wire, befriend, on_both_databases};
+use serde_json::json;
 use tokio::time::timeout;
 
 const ANOTHER_PASSWORD: &str = "another fine passphrase";
@@ -219,4 +220,25 @@ on_both_databases! {
         assert_eq!(registered.iter().filter(|result| result.is_ok()).count(), 1, "{registered:?}");
         registered.into_iter().filter(Result::is_err).for_each(|result| assert_refused(result, Code::Conflict));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_whoever_signed_in_last_on_it_and_nobody_once_that_account_is_deleted() {
+    let platform = Platform::standalone(Backend::Sqlite).await;
+    let address = platform.tcp().await;
+    let alice = Person::register(&address, "alice").await;
+    let bob = Person::register(&address, "bob").await;
+    let mut wire = Wire::connect(&platform.address("tcp").await).await;
+    let sign_in = |name: &str| json!({"name": name, "password": Person::password()});
+    wire.call(1, "user.login", sign_in("alice")).await;
+    wire.call(2, "user.login", sign_in("bob")).await;
+    let deleted = wire.call(3, "user.delete_account", json!({"password": Person::password()})).await;
+    assert!(deleted["error"].is_null(), "{deleted}");
+    let answer = wire.call(4, "friend.list", json!({})).await;
+    assert_eq!(answer["error"]["code"], "unauthenticated", "{answer}");
+    let again = wire.call(5, "user.login", sign_in("bob")).await;
+    assert_eq!(again["error"]["code"], "unauthenticated", "{again}: it was bob's account");
+    let other = wire.call(6, "user.login", sign_in("alice")).await;
+    assert!(other["error"].is_null(), "{other}");
+    drop((alice, bob));
 }

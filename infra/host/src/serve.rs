@@ -35,10 +35,9 @@ use crate::discovery::Copy;
 use crate::{Bus, Database, Result, Scope, Verifier};
 use refused::Unanswered;
 
-/// Requests of one service that are worked on at once; further ones are refused as `unavailable`, at once.
+/// Requests of one service that are worked on at once, those of clients and those of parts each by themselves, so that a flood
+/// of clients doesn't keep an edge from saying that it lives. Further ones are refused as `unavailable`, at once.
 const CONCURRENCY: usize = 512;
-/// The same for what only parts of the platform ask: a flood of clients doesn't keep an edge from saying that it lives.
-const CONCURRENCY_OF_PARTS: usize = 128;
 /// How often a copy measures how large its database is.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 /// How long a stopping copy waits for the handlers that run.
@@ -215,7 +214,7 @@ impl<M: Send + Sync + 'static> Serving<M> {
             service: S::SPEC,
             copy,
             room: Arc::new(Semaphore::new(CONCURRENCY)),
-            room_of_parts: Arc::new(Semaphore::new(CONCURRENCY_OF_PARTS)),
+            room_of_parts: Arc::new(Semaphore::new(CONCURRENCY)),
             observer: with.observer,
             ages: age::Ages::new(),
             tasks: TaskTracker::new(),
@@ -302,7 +301,8 @@ impl<M: Send + Sync + 'static> Serving<M> {
 
 impl Server {
     fn answer(&self, question: subject::Discovery) -> Vec<u8> {
-        self.copy.answer(question, CONCURRENCY - self.room.available_permits(), CONCURRENCY)
+        let free = self.room.available_permits() + self.room_of_parts.available_permits();
+        self.copy.answer(question, 2 * CONCURRENCY - free, 2 * CONCURRENCY)
     }
 
     /// Keeps what the copy tells of its database's size true.

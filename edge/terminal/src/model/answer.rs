@@ -1,7 +1,7 @@
 //! What became of what was asked of the server.
 
 use broker_schemas::message::{self, Overview};
-use broker_schemas::{Conversation, Outcome, Seq};
+use broker_schemas::{Code, Conversation, Outcome, Seq};
 use natter_client::CallError;
 
 use super::group::answers;
@@ -32,9 +32,10 @@ pub(super) fn answer(state: &mut State, answer: Answer) -> Vec<Effect> {
                     Vec::new()
                 }
                 Err(error) => {
-                    let why = explain(&error);
+                    let offer = if may_work_later(&error) { "; /retry tries again" } else { "" };
+                    let why = format!("{}{offer}", explain(&error));
                     pending.stage = Stage::Failed(Safe::line(&why));
-                    vec![state.notice(format!("not sent to {title}: {why}; /retry tries again"))]
+                    vec![state.notice(format!("not sent to {title}: {why}"))]
                 }
             }
         }
@@ -205,10 +206,28 @@ fn conversations(state: &mut State, result: Result<Vec<Overview>, CallError>) ->
     state.list("Conversations", lines)
 }
 
+/// Whether the same call may be answered otherwise in a while, with nothing changed by anybody.
+fn may_work_later(error: &CallError) -> bool {
+    match error {
+        CallError::Refused { error, outcome: Outcome::Rejected } => {
+            // Who is muted is told until when.
+            error.code == Code::RateLimited
+                || (error.code == Code::Forbidden && error.message.contains(" until "))
+        }
+        _ => true,
+    }
+}
+
+/// What a refusal begins with that is about a field of the request, where the person gave no name to it.
+const FIELDS: [&str; 7] = ["conversation: ", "group: ", "reaction: ", "seq: ", "text: ", "to: ", "user: "];
+
 /// Why a call failed, for a person.
 pub(crate) fn explain(error: &CallError) -> String {
     match (error, error.outcome()) {
-        (CallError::Refused { error, outcome: Outcome::Rejected }, _) => error.message.clone(),
+        (CallError::Refused { error, outcome: Outcome::Rejected }, _) => {
+            let message = error.message.as_str();
+            FIELDS.iter().find_map(|field| message.strip_prefix(field)).unwrap_or(message).to_owned()
+        }
         (error, Outcome::Unknown) => format!("{error} (it may have happened all the same)"),
         (error, _) => error.to_string(),
     }

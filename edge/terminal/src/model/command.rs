@@ -184,7 +184,7 @@ mod tests {
                 "TEXT" | "WORDS" | "WHY" => "hello there",
                 "//TEXT" => "//etc",
                 "EMOJI" => "👍",
-                "MINUTES" => "5",
+                "TIME" => "2h",
                 "ID" => "g9",
                 "N" => "#12",
                 choice => choice,
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(parse("/reply 12  yes, \"that\""), Ok(reply));
         assert!(parse("/create \"our team").unwrap_err().contains("quote"));
         assert!(parse("/reply yes").unwrap_err().contains("/reply N TEXT"));
-        assert!(parse("/mute bob soon").unwrap_err().contains("MINUTES"));
+        assert!(parse("/mute bob soon").unwrap_err().contains("TIME"));
         assert!(parse("/role bob king").unwrap_err().contains("administrator|member"));
     }
 

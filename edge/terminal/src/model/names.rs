@@ -6,6 +6,11 @@ use broker_schemas::{Conversation, GroupId, UserId};
 use super::{Effect, Relation, State, Why};
 use crate::text::Safe;
 
+/// The name of a group without what ends a label.
+pub(super) fn plainly(name: &str) -> Safe {
+    Safe::line(&name.replace(['[', ']', '#'], "_"))
+}
+
 impl State {
     /// What to call a user: the account's name, which nobody else can take.
     pub(crate) fn name_of(&self, user: UserId) -> Safe {
@@ -29,7 +34,7 @@ impl State {
     /// What to call a conversation where the name stands between brackets, and must not end them: a group's name may have any
     /// characters.
     pub(super) fn label(&self, conversation: Conversation) -> Safe {
-        Safe::line(&self.title_of(conversation).as_str().replace(['[', ']', '#'], "_"))
+        plainly(self.title_of(conversation).as_str())
     }
 
     /// The conversation that a person means by `name`: a friend, a group by its name or its id, whatever the case of letters.

@@ -128,11 +128,9 @@ fn thread_lines(
                 ("  …   ", Style::new().add_modifier(Modifier::DIM), Some("      sending…".to_owned()))
             }
             Stage::Sent => ("  ✓   ", Style::new().fg(Color::Cyan), None),
-            Stage::Failed(why) => (
-                "  ✗   ",
-                Style::new().fg(Color::Red),
-                Some(format!("      not sent: {why}; /retry tries again")),
-            ),
+            Stage::Failed(why) => {
+                ("  ✗   ", Style::new().fg(Color::Red), Some(format!("      not sent: {why}")))
+            }
         };
         let quote = pending.draft.quote.map(|seq| state.quotation(conversation, seq));
         let said = Said { head, quote, text: Safe::text(&pending.draft.text), style };

@@ -24,7 +24,7 @@ pub(super) const IN_GROUP: &[(&str, &str)] = &[
     ("/refuse NAME", "don't; they may ask again"),
     ("/kick NAME [block]", "put somebody out; with block, for good"),
     ("/readmit NAME", "no longer keep somebody out"),
-    ("/mute NAME|all MINUTES", "keep somebody, or every member, from writing"),
+    ("/mute NAME|all TIME", "keep somebody, or every member, from writing: for 30m, 2h, 1d"),
     ("/unmute NAME|all", "let them write again"),
     ("/announce [TEXT]", "what whoever opens it sees; none takes it away"),
     ("/rename NAME", "give it another name"),
@@ -96,9 +96,8 @@ pub(super) fn parse(arguments: &mut Arguments<'_>) -> Result<Command, String> {
         "readmit" => Act::Readmit(arguments.name()?),
         "mute" => {
             let name = somebody(arguments.name()?);
-            let minutes = arguments.word("a number of minutes")?.parse().ok();
-            let minutes = minutes.filter(|minutes| (1..=MUTE_MAX).contains(minutes));
-            let minutes = minutes.ok_or_else(|| arguments.needs(&format!("1 to {MUTE_MAX} minutes")))?;
+            let minutes = minutes(&arguments.word("a time, like 30m")?);
+            let minutes = minutes.ok_or_else(|| arguments.needs("a time like 30m, 2h or 1d, up to 366d"))?;
             Act::Mute { name, minutes }
         }
         "unmute" => Act::Mute { name: somebody(arguments.name()?), minutes: 0 },
@@ -123,6 +122,15 @@ pub(super) fn parse(arguments: &mut Arguments<'_>) -> Result<Command, String> {
     Ok(Command::Act(act))
 }
 
+/// How many minutes `30`, `30m`, `2h` or `1d` are, if no more than a mute may last.
+fn minutes(time: &str) -> Option<u32> {
+    let units = [("m", 1), ("h", 60), ("d", 24 * 60)];
+    let of = |(unit, minutes)| Some((time.strip_suffix(unit)?, minutes));
+    let (number, unit) = units.into_iter().find_map(of).unwrap_or((time, 1));
+    let minutes = number.parse::<u32>().ok()?.checked_mul(unit)?;
+    (1..=MUTE_MAX).contains(&minutes).then_some(minutes)
+}
+
 /// Nobody in particular, if everybody is meant.
 fn somebody(name: String) -> Option<String> {
     (name != "all").then_some(name)
@@ -144,9 +152,11 @@ impl Act {
             Self::Mute { name, minutes: 0 } => {
                 format!("{} can write", name.as_deref().unwrap_or("everybody"))
             }
-            Self::Mute { name: Some(name), minutes } => format!("{name} can't write for {minutes} minutes"),
+            Self::Mute { name: Some(name), minutes } => {
+                format!("{name} can't write for {}", how_long(*minutes))
+            }
             Self::Mute { name: None, minutes } => {
-                format!("only administrators can write for {minutes} minutes")
+                format!("only administrators can write for {}", how_long(*minutes))
             }
             Self::Announce(Some(_)) => "it is announced".into(),
             Self::Announce(None) => "there is no announcement any more".into(),
@@ -159,6 +169,16 @@ impl Act {
             Self::Dissolve => "it is dissolved".into(),
         }
     }
+}
+
+/// So many minutes, in words.
+fn how_long(minutes: u32) -> String {
+    let (number, unit) = match minutes {
+        minutes if minutes.is_multiple_of(24 * 60) => (minutes / (24 * 60), "day"),
+        minutes if minutes.is_multiple_of(60) => (minutes / 60, "hour"),
+        minutes => (minutes, "minute"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 /// How one gets in, in words.

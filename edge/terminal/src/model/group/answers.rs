@@ -7,6 +7,7 @@ use natter_client::CallError;
 
 use super::{announcement, left};
 use crate::model::command::{how_to_join, what_is_seen};
+use crate::model::names::plainly;
 use crate::model::{Act, Effect, Mode, State, Why, explain, moment, people};
 use crate::text::Safe;
 
@@ -72,9 +73,10 @@ pub(in crate::model) fn listed(
     };
     let row = |entry: &GroupEntry| {
         let unread = entry.unread.filter(|count| *count > 0).map(|count| format!(", {count} unread"));
-        let (name, id, members) = (&entry.name, entry.group, entry.members);
+        let (name, id) = (shown_name(state.mode, &entry.name), entry.group);
         format!(
-            "{name} (g{id}, {members} members, you are {}{})",
+            "{name} (g{id}, {}, you are {}{})",
+            how_many(entry.members),
             role(entry.role),
             unread.unwrap_or_default()
         )
@@ -86,6 +88,15 @@ pub(in crate::model) fn listed(
         true => state.list("Groups", lines),
         false => Vec::new(),
     }
+}
+
+/// A group's name as this mode shows it.
+fn shown_name(mode: Mode, name: &str) -> Safe {
+    if mode == Mode::Plain { plainly(name) } else { Safe::line(name) }
+}
+
+fn how_many(members: u32) -> String {
+    if members == 1 { "1 member".into() } else { format!("{members} members") }
 }
 
 const fn role(role: Role) -> &'static str {
@@ -129,17 +140,17 @@ pub(in crate::model) fn profiled(
         Why::Opened if state.mode == Mode::Plain && !shown.is_empty() => {
             effects.push(state.notice_in(conversation, format!("announcement: {shown}")));
         }
-        Why::Asked => effects.extend(state.list("This group", about(&profile))),
+        Why::Asked => effects.extend(state.list("This group", about(state.mode, &profile))),
         Why::Shown | Why::Opened => {}
     }
     effects
 }
 
 /// What a group is, in words.
-fn about(profile: &Profile) -> Vec<String> {
+fn about(mode: Mode, profile: &Profile) -> Vec<String> {
     let Profile { group, name, members, admission, visible, .. } = profile;
     let mut lines = vec![
-        format!("{name} (g{group}), {members} members"),
+        format!("{} (g{group}), {}", shown_name(mode, name), how_many(*members)),
         how_to_join(*admission).to_owned(),
         what_is_seen(*visible).to_owned(),
     ];

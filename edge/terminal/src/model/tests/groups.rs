@@ -130,7 +130,16 @@ fn commands_act_on_the_open_group() {
     let act = |act| [Effect::Act { group: team(), act }];
     assert_eq!(type_line(&mut state, "/invite bob"), act(Act::Invite("bob".into())));
     assert_eq!(type_line(&mut state, "/kick bob block"), act(Act::Kick { name: "bob".into(), block: true }));
-    assert_eq!(type_line(&mut state, "/mute all 5"), act(Act::Mute { name: None, minutes: 5 }));
+    for (time, minutes) in [("5", 5), ("30m", 30), ("2h", 120), ("1d", 1_440)] {
+        let mute = act(Act::Mute { name: None, minutes });
+        assert_eq!(type_line(&mut state, &format!("/mute all {time}")), mute);
+    }
+    for time in ["0", "soon", "-1h", "367d", "99999999d", "h"] {
+        assert!(
+            said(&type_line(&mut state, &format!("/mute all {time}")))[0].contains("30m, 2h or 1d"),
+            "{time}"
+        );
+    }
     assert_eq!(type_line(&mut state, "/transfer bob"), act(Act::Transfer("bob".into())));
     assert_eq!(
         type_line(&mut state, "/create \"a b\" bob"),
@@ -241,4 +250,25 @@ fn leaving_is_said_once_and_a_request_can_be_taken_back() {
     let left = group::LeftEvent { group: team() };
     assert_eq!(said(&happens(&mut state, Event::GroupLeft(left))), ["* you left the group team"]);
     assert_eq!(said(&update(&mut state, answer(team(), true))), Vec::<String>::new());
+}
+
+#[test]
+fn the_list_of_groups_counts_in_words_and_ends_no_label() {
+    let entry = |name: &str, members| group::GroupEntry {
+        group: team(),
+        name: name.into(),
+        role: Role::Owner,
+        members,
+        unread: None,
+    };
+    for (mode, shown) in [(Mode::Plain, "a_ _1"), (Mode::Screen, "a] #1")] {
+        let mut state = signed_in(mode);
+        let mut line = |members| {
+            let result = Ok(group::Groups { groups: vec![entry("a] #1", members)] });
+            let effects = update(&mut state, Input::Answer(Answer::Groups { say: true, result }));
+            format!("{effects:?} {:?}", state.panel)
+        };
+        assert!(line(1).contains(&format!("{shown} (g9, 1 member, you are the owner)")), "{}", line(1));
+        assert!(line(2).contains(&format!("{shown} (g9, 2 members, you are the owner)")), "{}", line(2));
+    }
 }

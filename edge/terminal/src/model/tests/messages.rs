@@ -51,7 +51,7 @@ fn commands_about_messages_name_the_open_conversation_and_the_number() {
     assert_eq!(type_line(&mut state, "/recall #3"), amend(Amend::Recall));
     assert_eq!(type_line(&mut state, "/react 3 👍"), amend(Amend::React("👍".into())));
     assert_eq!(type_line(&mut state, "/unreact 3 👍"), amend(Amend::Unreact("👍".into())));
-    let failed = Answer::Amended { seq: seq(3), amend: Amend::Recall, result: Err(refused("too late")) };
+    let failed = Answer::Amended { seq: seq(3), amend: Amend::Recall, result: Err(refused("seq: too late")) };
     assert_eq!(said(&update(&mut state, Input::Answer(failed))), ["* #3 is not recalled: too late"]);
 }
 

@@ -212,10 +212,28 @@ fn a_failed_message_says_why_and_is_retried_under_the_same_id() {
     type_line(&mut state, "/open bob");
     let first = sent(&type_line(&mut state, "hello"));
     let answer =
-        Answer::Sent { conversation: with(2), client_id: first[0], result: Err(refused("not your friend")) };
+        Answer::Sent { conversation: with(2), client_id: first[0], result: Err(refused("muted until noon")) };
     let effects = update(&mut state, Input::Answer(answer));
-    assert_eq!(said(&effects), ["* not sent to bob: not your friend; /retry tries again"]);
+    assert_eq!(said(&effects), ["* not sent to bob: muted until noon; /retry tries again"]);
     assert_eq!(sent(&type_line(&mut state, "/retry")), first);
+}
+
+#[test]
+fn a_retry_is_offered_only_where_it_may_help() {
+    let mut state = signed_in(Mode::Plain);
+    type_line(&mut state, "/open bob");
+    let first = sent(&type_line(&mut state, "hello"));
+    let limited = Error::rate_limited("too fast", Duration::from_secs(1));
+    let limited = CallError::Refused { outcome: limited.outcome(), error: limited };
+    let answers = [
+        (refused("to: not your friend"), "* not sent to bob: not your friend"),
+        (limited, "* not sent to bob: too fast; /retry tries again"),
+        (CallError::NotSent("offline".into()), "* not sent to bob: not sent: offline; /retry tries again"),
+    ];
+    for (error, line) in answers {
+        let answer = Answer::Sent { conversation: with(2), client_id: first[0], result: Err(error) };
+        assert_eq!(said(&update(&mut state, Input::Answer(answer))), [line]);
+    }
 }
 
 #[test]
