@@ -221,6 +221,7 @@ async fn a_canary_gets_its_share_and_coming_and_going_costs_no_call() {
     let report = judged(load).await;
     assert_eq!((report.figures.disconnects, report.failures.len()), (0, 0), "{:?}", report.failures);
     assert!(platform.tell(&["canary", "message", "95"]).await.unwrap_err().contains("90 % at most"));
+    assert!(!pids(&platform).await.contains_key("message.canary"), "nothing is done of what is refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ pub(super) async fn canary(
     program: Option<PathBuf>,
     did: &Did,
 ) -> anyhow::Result<()> {
+    natter_nats::check_canary(what, percent)?;
     let part = what.split('.').next().unwrap_or(what).to_owned();
     let name = format!("{part}.canary");
     let bus = natter_nats::Bus::open_secrets(&installation.data.bus())?;
