@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::installation::Installation;
 use super::rotate::reload;
 use super::slot::Done;
+use super::supervisor::Supervisor;
 use super::supervisor::{Did, tell};
-use super::{Installation, Supervisor};
 
 /// Sends `percent` of the calls of `what` (a part, or `part.method`) to a canary; 0 ends it.
 pub(super) async fn canary(
