@@ -111,6 +111,22 @@ async fn every_module_is_replaced_under_load_and_no_call_fails() {
     );
 }
 
+/// Its clients come back to the new one, at the same address.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_edge_is_replaced_under_load_and_nobody_misses_anything() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let addresses: Vec<Address> = vec![platform.tcp_of("edge1").await, platform.tcp_of("edge2").await];
+    let load = Load { clients: 16, per_second: 40.0, moves_per_second: 1.0, ..Load::standard(4, addresses) };
+    let load = load.start().await;
+    sleep(Duration::from_secs(2)).await;
+    platform.tell(&["restart", "edge"]).await.unwrap();
+    sleep(Duration::from_secs(3)).await;
+    let figures = judged(load).await.figures;
+    eprintln!("{} acked sends while {} clients came back", figures.acked, figures.disconnects);
+    assert!(figures.disconnects >= 16, "{figures:?}");
+    assert_eq!(figures.sessions_lost, 0, "{figures:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_replaces_what_was_configured_otherwise_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
@@ -221,6 +237,7 @@ async fn a_canary_gets_its_share_and_coming_and_going_costs_no_call() {
     let report = judged(load).await;
     assert_eq!((report.figures.disconnects, report.failures.len()), (0, 0), "{:?}", report.failures);
     assert!(platform.tell(&["canary", "message", "95"]).await.unwrap_err().contains("90 % at most"));
+    assert!(!pids(&platform).await.contains_key("message.canary"), "nothing is done of what is refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

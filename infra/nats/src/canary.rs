@@ -20,6 +20,14 @@ pub(crate) struct Canary {
     percent: u8,
 }
 
+/// Says what is wrong with sending `percent` of the calls of `what` to canaries, before anything is done for it.
+///
+/// # Errors
+/// When nothing is called so, or `percent` is more than 90.
+pub fn check_canary(what: &str, percent: u8) -> anyhow::Result<()> {
+    Canary::of(what, percent).map(drop)
+}
+
 impl Bus {
     /// Sends `percent` of the calls of `what` (a service, or `service.method`) to canaries; 0 sends none. The servers do so
     /// once they have read their configuration again.

@@ -14,6 +14,7 @@ mod rotate;
 mod server;
 
 pub use bus::{Bus, Options};
+pub use canary::check_canary;
 pub use member::Member;
 pub use passport::{PassportKey, load_public_keys};
 pub use server::{Server, find};

@@ -41,9 +41,6 @@ impl Process {
         for part in &self.parts {
             is_name(part).context("parts")?;
         }
-        if let Some(host) = &self.host {
-            is_name(host).context("host")?;
-        }
         for secret in &self.secrets {
             ensure!(
                 !secret.contains('/') && !secret.starts_with('.'),

@@ -87,8 +87,6 @@ pub struct Process {
     /// Settings of this process, as in `natter.toml`.
     #[serde(default)]
     pub settings: toml::Table,
-    /// The host it runs on, when `natter up` shall make hosts of network namespaces.
-    pub host: Option<String>,
     /// Secrets of the bus that it reads besides the credentials of its parts, such as `passport.key`.
     #[serde(default)]
     pub secrets: Vec<String>,

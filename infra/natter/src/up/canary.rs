@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::installation::Installation;
 use super::rotate::reload;
 use super::slot::Done;
+use super::supervisor::Supervisor;
 use super::supervisor::{Did, tell};
-use super::{Installation, Supervisor};
 
 /// Sends `percent` of the calls of `what` (a part, or `part.method`) to a canary; 0 ends it.
 pub(super) async fn canary(
@@ -16,6 +17,7 @@ pub(super) async fn canary(
     program: Option<PathBuf>,
     did: &Did,
 ) -> anyhow::Result<()> {
+    natter_nats::check_canary(what, percent)?;
     let part = what.split('.').next().unwrap_or(what).to_owned();
     let name = format!("{part}.canary");
     let bus = natter_nats::Bus::open_secrets(&installation.data.bus())?;

@@ -10,6 +10,8 @@ mod canary;
 mod client;
 mod control;
 mod data;
+mod guests;
+mod installation;
 mod leash;
 mod log;
 mod plan;
@@ -22,7 +24,6 @@ mod running;
 mod slot;
 mod supervisor;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,10 +32,8 @@ use std::time::Duration;
 use anyhow::Context;
 use natter_host::TelemetrySettings;
 use natter_topology::{Database, Topology};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use client::{
@@ -45,17 +44,9 @@ pub(crate) use leash::{LeashArguments, become_program};
 pub(crate) use probe::answers;
 pub(crate) use running::write_private;
 
-use control::{Reply, Request};
-use data::Data;
+use installation::Installation;
 use log::Terminal;
-use plan::Planner;
-use postgres::Postgres;
-use recipe::Recipe;
-use slot::Order;
 use supervisor::{Did, Supervisor};
-
-/// How many may ask and tell at once.
-const GUESTS_MAX: usize = 16;
 
 /// Lines that wait for whoever asked.
 const DID_MAX: usize = 16;
@@ -93,95 +84,6 @@ impl UpArguments {
             Some(url) => topology.database = Database::Postgres { url: Some(url.to_owned()) },
         }
         Ok(topology)
-    }
-}
-
-/// All that it takes to plan again.
-struct Installation {
-    arguments: UpArguments,
-    data: Data,
-    planner: Planner,
-    postgres: Option<Postgres>,
-    /// Parts of which a copy runs that tries a new version, and its program if that is another.
-    canaries: BTreeMap<String, Option<PathBuf>>,
-}
-
-/// What runs, in the order in which it starts.
-struct Plan {
-    nats: Vec<Recipe>,
-    postgres: Option<Recipe>,
-    processes: Vec<Recipe>,
-}
-
-impl Installation {
-    async fn prepare(arguments: UpArguments) -> anyhow::Result<(Self, Plan)> {
-        let topology = arguments.load()?;
-        let data = Data::open(&arguments.data)?;
-        let base_port = arguments.base_port.unwrap_or(topology.base_port);
-        let mut planner = Planner::new(base_port, arguments.set.clone()).await?;
-        planner.reserve_ports(&topology)?;
-        let postgres = match &topology.database {
-            Database::Postgres { url: None } => {
-                Some(Postgres::prepare(&data, planner.postgres_port()?).await?)
-            }
-            _ => None,
-        };
-        // What was tried when this ran last doesn't run any more.
-        natter_nats::Bus::open_secrets(&data.bus())?.forget_canaries()?;
-        let mut this = Self { arguments, data, planner, postgres, canaries: BTreeMap::new() };
-        let plan = this.plan(&topology)?;
-        Ok((this, plan))
-    }
-
-    fn plan(&mut self, topology: &Topology) -> anyhow::Result<Plan> {
-        let bus = self.planner.nats(topology, &self.data)?;
-        let database = self.database(topology);
-        let mut processes = self.planner.processes(topology, &self.data, &bus, &database)?;
-        for (part, program) in &self.canaries {
-            let of = (part.as_str(), program.as_deref());
-            processes.push(self.planner.canary(topology, &self.data, &bus, &database, of)?);
-        }
-        let postgres = self.postgres.as_ref().map(Postgres::recipe);
-        Ok(Plan { nats: bus.recipes, postgres, processes })
-    }
-
-    fn database(&self, topology: &Topology) -> String {
-        match (&self.postgres, &topology.database) {
-            (Some(postgres), _) => postgres.url(),
-            (None, Database::Postgres { url: Some(url) }) => url.clone(),
-            (None, _) => format!("sqlite:{}", self.data.path().join("db").display()),
-        }
-    }
-
-    /// What runs a copy of `part` that tries a new version.
-    fn canary(&mut self, part: &str, program: Option<&Path>) -> anyhow::Result<Recipe> {
-        let topology = self.arguments.load()?;
-        let (bus, database) = (self.planner.nats(&topology, &self.data)?, self.database(&topology));
-        self.planner.canary(&topology, &self.data, &bus, &database, (part, program))
-    }
-
-    /// Starts what the plan says, each once that is ready which it stands on.
-    async fn start(&self, supervisor: &Supervisor, plan: Plan) -> anyhow::Result<()> {
-        supervisor.start(plan.nats).await?;
-        if let (Some(postgres), Some(recipe)) = (&self.postgres, plan.postgres) {
-            supervisor.start(vec![recipe]).await?;
-            postgres.ensure_database().await?;
-        }
-        // A process that can't start is tried again; it doesn't keep the others from their work.
-        if let Err(error) = supervisor.start(plan.processes).await {
-            tracing::error!(error = format!("{error:#}"), "not everything has started");
-        }
-        Ok(())
-    }
-
-    /// Reads the topology again and does what has changed.
-    async fn reload(&mut self, supervisor: &Supervisor, did: &Did) -> anyhow::Result<()> {
-        let topology = self.arguments.load()?;
-        let plan = self.plan(&topology)?;
-        // Their configurations were written anew, and they read them without stopping.
-        rotate::reload(supervisor, did).await?;
-        let all = plan.nats.into_iter().chain(plan.postgres).chain(plan.processes).collect();
-        supervisor.follow(all, did).await
     }
 }
 
@@ -229,7 +131,7 @@ pub(crate) async fn up(arguments: UpArguments) -> anyhow::Result<()> {
         };
         tokio::select! {
             ended = work => ended,
-            () = receive(listener, &up, &guests) => Ok(()),
+            () = guests::receive(listener, &up, &guests) => Ok(()),
             () = stop.requested() => Ok(()),
         }
     };
@@ -285,65 +187,6 @@ impl Stop {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// Serves whoever asks, each beside the others.
-async fn receive(listener: UnixListener, up: &Arc<Up>, guests: &TaskTracker) {
-    loop {
-        match listener.accept().await {
-            Ok((mut stream, _)) if guests.len() < GUESTS_MAX => {
-                let up = up.clone();
-                guests.spawn(async move {
-                    if let Err(error) = serve(&mut stream, &up).await {
-                        tracing::debug!(error = format!("{error:#}"), "whoever asked has left");
-                    }
-                });
-            }
-            Ok(_) => tracing::warn!("too many ask at once"),
-            Err(error) => {
-                tracing::warn!(%error, "can't be asked now");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: &mut UnixStream, up: &Up) -> anyhow::Result<()> {
-    let request = control::request(stream).await?;
-    let supervisor = &up.supervisor;
-    if matches!(request, Request::Ps) {
-        let copies = supervisor.look().await;
-        let copies = Reply::Copies { topology: up.name.clone(), pid: std::process::id(), copies };
-        control::reply(stream, &copies).await?;
-        return control::reply(stream, &Reply::Ok).await;
-    }
-    let (did, mut told) = mpsc::channel(DID_MAX);
-    let doing = async move {
-        match request {
-            Request::Ps => Ok(()),
-            Request::Restart { what } => supervisor.each(&what, || Order::Restart, "replaced", &did).await,
-            Request::Stop { what } => supervisor.each(&what, || Order::Stop, "stopped", &did).await,
-            Request::Start { what } => supervisor.each(&what, || Order::Start, "started", &did).await,
-            Request::Rotate { holder, keep } => up.rotate(&holder, Duration::from_secs(keep), &did).await,
-            Request::Canary { what, percent, program } => {
-                let mut installation = up.installation.lock().await;
-                canary::canary(&mut installation, supervisor, &what, percent, program, &did).await
-            }
-            Request::Reload => up.reload(&did).await,
-        }
-    };
-    let telling = async {
-        while let Some(what) = told.recv().await {
-            // Whoever asked may leave: what has begun is brought to its end.
-            let _ = control::reply(stream, &Reply::Did(what)).await;
-        }
-    };
-    let (done, ()) = tokio::join!(doing, telling);
-    let last = match done {
-        Ok(()) => Reply::Ok,
-        Err(error) => Reply::Error(format!("{error:#}")),
-    };
-    control::reply(stream, &last).await
 }
 
 /// Says where everything is, and the lines to type next.

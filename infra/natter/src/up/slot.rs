@@ -71,6 +71,9 @@ pub(crate) struct Shown {
     pub(crate) trouble: Option<String>,
 }
 
+/// The key of the address where `/readyz` and `/metrics` are.
+pub(super) const HEALTH: &str = "health";
+
 /// What a copy can be told.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -350,7 +353,7 @@ impl Slot {
                 *generation = running.generation;
                 if let Ready::Ours { address, ports } = &self.recipe.ready {
                     let port = ports[running.generation % ports.len()];
-                    shown.addresses.insert("health".to_owned(), format!("{address}:{port}"));
+                    shown.addresses.insert(HEALTH.to_owned(), format!("{address}:{port}"));
                 }
             }
         });

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::data::Data;
 use super::log::{Log, Terminal};
 use super::recipe::Recipe;
-use super::slot::{Done, Handle, Order, Shown, Slot};
+use super::slot::{Done, HEALTH, Handle, Order, Shown, Slot};
 
 /// Hears what was done, one line each.
 pub(super) type Did = mpsc::Sender<String>;
@@ -201,8 +201,8 @@ impl Supervisor {
 /// One line about who is where, for people.
 pub(super) fn addresses(copies: &[Shown]) -> Vec<String> {
     let line = |shown: &Shown| {
-        let addresses: Vec<_> =
-            shown.addresses.iter().map(|(key, address)| format!("{key} {address}")).collect();
+        let for_clients = shown.addresses.iter().filter(|(key, _)| *key != HEALTH);
+        let addresses: Vec<_> = for_clients.map(|(key, address)| format!("{key} {address}")).collect();
         (!addresses.is_empty()).then(|| format!("  {:<10} {}", shown.copy, addresses.join("   ")))
     };
     copies.iter().filter_map(line).collect()

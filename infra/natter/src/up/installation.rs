@@ -1,0 +1,107 @@
+//! What is planned of a topology, at first and again when it has changed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+use natter_topology::{Database, Topology};
+
+use super::data::Data;
+use super::plan::Planner;
+use super::postgres::Postgres;
+use super::recipe::Recipe;
+use super::supervisor::{Did, Supervisor};
+use super::{UpArguments, rotate};
+
+/// All that it takes to plan again.
+pub(super) struct Installation {
+    arguments: UpArguments,
+    pub(super) data: Data,
+    planner: Planner,
+    postgres: Option<Postgres>,
+    /// Parts of which a copy runs that tries a new version, and its program if that is another.
+    pub(super) canaries: BTreeMap<String, Option<PathBuf>>,
+}
+
+/// What runs, in the order in which it starts.
+pub(super) struct Plan {
+    nats: Vec<Recipe>,
+    postgres: Option<Recipe>,
+    processes: Vec<Recipe>,
+}
+
+impl Installation {
+    pub(super) async fn prepare(arguments: UpArguments) -> anyhow::Result<(Self, Plan)> {
+        let topology = arguments.load()?;
+        let data = Data::open(&arguments.data)?;
+        let base_port = arguments.base_port.unwrap_or(topology.base_port);
+        let mut planner = Planner::new(base_port, arguments.set.clone()).await?;
+        planner.reserve_ports(&topology)?;
+        let postgres = match &topology.database {
+            Database::Postgres { url: None } => {
+                Some(Postgres::prepare(&data, planner.postgres_port()?).await?)
+            }
+            _ => None,
+        };
+        // What was tried when this ran last doesn't run any more.
+        natter_nats::Bus::open_secrets(&data.bus())?.forget_canaries()?;
+        let mut this = Self { arguments, data, planner, postgres, canaries: BTreeMap::new() };
+        let plan = this.plan(&topology)?;
+        Ok((this, plan))
+    }
+
+    fn plan(&mut self, topology: &Topology) -> anyhow::Result<Plan> {
+        let bus = self.planner.nats(topology, &self.data)?;
+        let database = self.database(topology);
+        let mut processes = self.planner.processes(topology, &self.data, &bus, &database)?;
+        for (part, program) in &self.canaries {
+            let of = (part.as_str(), program.as_deref());
+            processes.push(self.planner.canary(topology, &self.data, &bus, &database, of)?);
+        }
+        let postgres = self.postgres.as_ref().map(Postgres::recipe);
+        Ok(Plan { nats: bus.recipes, postgres, processes })
+    }
+
+    fn database(&self, topology: &Topology) -> String {
+        match (&self.postgres, &topology.database) {
+            (Some(postgres), _) => postgres.url(),
+            (None, Database::Postgres { url: Some(url) }) => url.clone(),
+            (None, _) => format!("sqlite:{}", self.data.path().join("db").display()),
+        }
+    }
+
+    /// What runs a copy of `part` that tries a new version.
+    pub(super) fn canary(&mut self, part: &str, program: Option<&Path>) -> anyhow::Result<Recipe> {
+        let topology = self.arguments.load()?;
+        let (bus, database) = (self.planner.nats(&topology, &self.data)?, self.database(&topology));
+        self.planner.canary(&topology, &self.data, &bus, &database, (part, program))
+    }
+
+    /// Starts what the plan says, each once that is ready which it stands on.
+    pub(super) async fn start(&self, supervisor: &Supervisor, plan: Plan) -> anyhow::Result<()> {
+        supervisor.start(plan.nats).await?;
+        if let (Some(postgres), Some(recipe)) = (&self.postgres, plan.postgres) {
+            supervisor.start(vec![recipe]).await?;
+            postgres.ensure_database().await?;
+        }
+        // A process that can't start is tried again; it doesn't keep the others from their work.
+        if let Err(error) = supervisor.start(plan.processes).await {
+            tracing::error!(error = format!("{error:#}"), "not everything has started");
+        }
+        Ok(())
+    }
+
+    /// Reads the topology again and does what has changed.
+    pub(super) async fn reload(&mut self, supervisor: &Supervisor, did: &Did) -> anyhow::Result<()> {
+        let topology = self.arguments.load()?;
+        ensure!(
+            topology.has_postgres() == self.postgres.is_some(),
+            "another database takes a new start of `natter up`"
+        );
+        let plan = self.plan(&topology)?;
+        // Their configurations were written anew, and they read them without stopping.
+        rotate::reload(supervisor, did).await?;
+        let all = plan.nats.into_iter().chain(plan.postgres).chain(plan.processes).collect();
+        supervisor.follow(all, did).await
+    }
+}
