@@ -68,13 +68,13 @@ impl Terminal {
     /// Waits for a line that begins so, whatever else comes before it.
     pub async fn see(&mut self, line: &str) {
         let mut seen = Vec::new();
-        while let Some(shown) = self.line().await {
-            if shown.starts_with(line) {
-                return;
+        loop {
+            match timeout(PATIENCE, self.screen.next_line()).await {
+                Ok(Ok(Some(shown))) if shown.starts_with(line) => return,
+                Ok(Ok(Some(shown))) => seen.push(shown),
+                end => panic!("{line:?} was not said but {seen:?}, then {end:?}"),
             }
-            seen.push(shown);
         }
-        panic!("the terminal ended before it said {line:?}; it said {seen:?}");
     }
 
     /// Ends the input, as Ctrl-D does, and waits for the end. What was shown since the last look.

@@ -245,7 +245,7 @@ async fn who_changes_groups_or_friendships_too_fast_is_told_how_long_to_wait() {
     let bob = Person::register(&address, "bob").await;
     let mut wire = Wire::connect(&platform.address("tcp").await).await;
     wire.call(1, "user.login", json!({"name": "alice", "password": Person::password()})).await;
-    let group = wire.call(2, "group.create", json!({"name": "Bees"})).await["body"]["group"].clone();
+    let group = wire.call(2, "group.create", json!({"name": "Bees"})).await["ok"]["group"].clone();
     let announce = |id: u64| ("group.announce", json!({"group": group, "text": id.to_string()}));
     let ask =
         |id: u64| (["friend.request", "friend.decline"][usize::from(id % 2 == 1)], json!({"user": bob.user}));

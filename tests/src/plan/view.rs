@@ -27,11 +27,14 @@ pub(super) fn expected(model: &Model, user: usize, users: usize) -> View {
         (0..users).filter(|other| *other != user && model.are_friends(user, *other)).collect();
     view.insert("friends".into(), format!("{friends:?}"));
     for place in places(user, users, model.groups.len()) {
-        let talk = match place {
-            Place::With(other) => model.directs.get(&(user.min(other), user.max(other))),
-            Place::In(group) => Some(&model.groups[group].talk),
+        let (talk, shows_others) = match place {
+            Place::With(other) => {
+                let talk = model.directs.get(&(user.min(other), user.max(other)));
+                (talk, model.are_friends(user, other))
+            }
+            Place::In(group) => (Some(&model.groups[group].talk), true),
         };
-        show_talk(&mut view, place, talk.filter(|talk| !talk.messages.is_empty()), user);
+        show_talk(&mut view, place, talk.filter(|talk| !talk.messages.is_empty()), user, shows_others);
     }
     for (number, group) in model.groups.iter().enumerate() {
         let Some((role, _)) = group.members.get(&user).filter(|_| !group.dissolved) else { continue };
@@ -56,13 +59,15 @@ pub(super) fn expected(model: &Model, user: usize, users: usize) -> View {
     view
 }
 
-fn show_talk(view: &mut View, place: Place, talk: Option<&Talk>, user: usize) {
+/// Whoever is no friend any more learns nothing of what the other reads.
+fn show_talk(view: &mut View, place: Place, talk: Option<&Talk>, user: usize, shows_others: bool) {
     let Some((talk, (first, read))) = talk.and_then(|talk| Some((talk, talk.readers.get(&user)?))) else {
         return;
     };
     let last = talk.messages.len() as u64;
     view.insert(format!("{place}: standing"), format!("{first} {last} {read} {}", talk.revision));
-    let readers: BTreeMap<_, _> = talk.readers.iter().map(|(user, (_, read))| (user, read)).collect();
+    let readers = talk.readers.iter().filter(|(reader, _)| shows_others || **reader == user);
+    let readers: BTreeMap<_, _> = readers.map(|(reader, (_, read))| (reader, read)).collect();
     view.insert(format!("{place}: readers"), format!("{readers:?}"));
     for (seq, message) in (1..).zip(&talk.messages).filter(|(seq, _)| seq >= first) {
         view.insert(format!("{place} #{seq:02}"), words(message, user));
