@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use broker_schemas::Service;
 use broker_schemas::permission::Holder;
+use broker_schemas::visible::is_deceptive;
 use clap::Parser;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -252,10 +253,16 @@ pub fn block_on(
     match runtime.block_on(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", plain(&format!("{error:#}")));
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// `text` as a terminal may show it: an error may quote what others wrote, and what a server says.
+fn plain(text: &str) -> String {
+    let of = |c: char| if c != '\n' && is_deceptive(c) { '\u{fffd}' } else { c };
+    text.chars().map(of).collect()
 }
 
 /// A section as it is in force.

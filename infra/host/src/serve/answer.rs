@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
+use broker_schemas::visible::is_deceptive;
 use broker_schemas::{Access, Code, ContentType, EdgeId, Error, Exposure, Identity, MethodSpec, header};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -162,8 +163,8 @@ impl Server {
 fn error_headers(error: &Error) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::ERROR_CODE, error.code.number().to_string());
-    // A header is one line; the words may quote what a client sent.
-    let words: String = error.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // A header is one line; the words may quote what a client sent, and a terminal may show them.
+    let words: String = error.message.chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect();
     headers.insert(header::ERROR, words);
     if let Some(wait) = error.retry_after_ms {
         headers.insert(header::RETRY_AFTER, wait.to_string());

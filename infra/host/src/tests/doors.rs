@@ -164,7 +164,7 @@ async fn a_survey_hears_of_every_copy_what_it_does_and_only_the_admin_module_may
     assert_eq!(names.iter().filter(|name| **name == "friend").count(), 2, "{names:?}");
     assert_eq!(names.iter().filter(|name| **name == "admin").count(), 1, "{names:?}");
     assert_eq!(answers[0]["metadata"]["in_flight"], "0");
-    assert_eq!(answers[0]["metadata"]["limit"], "512");
+    assert_eq!(answers[0]["metadata"]["limit"], "1024", "512 of clients, and 512 of parts");
     assert!(answers[0]["metadata"].get("database_bytes").is_none());
 
     let message = rig.caller().await;
