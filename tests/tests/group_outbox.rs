@@ -123,6 +123,17 @@ on_both_databases! {
         // On a slow machine a call may be repeated by the edge, and then renames once more.
         told.dedup();
         assert_eq!(told, names, "none is left out");
+        // Each copy told its own changes, and none told another's.
+        let last = whole.last().unwrap().seq;
+        let deadline = Instant::now() + TOLD_WITHIN;
+        while alice.messages().last().is_none_or(|entry| entry.seq < last) {
+            assert!(Instant::now() < deadline, "the last change is pushed");
+            sleep(Duration::from_millis(20)).await;
+        }
+        // The first one made the group, before the edge knew that alice is in it.
+        let mut pushed: Vec<_> = alice.messages().iter().map(|entry| entry.seq).collect();
+        pushed.retain(|seq| *seq > whole[0].seq);
+        assert_eq!(pushed, whole.iter().skip(1).map(|entry| entry.seq).collect::<Vec<_>>(), "in order, once");
     }
 }
 

@@ -41,6 +41,7 @@ mod store;
 mod transfer;
 mod turns;
 mod unblock;
+mod watch;
 
 use std::sync::Arc;
 

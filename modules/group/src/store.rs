@@ -17,10 +17,11 @@ use natter_host::rules::RULES_TABLE;
 use natter_host::{Database, Result};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
+use uuid::Uuid;
 
 pub(crate) use create::Founding;
 pub(crate) use locked::Locked;
-pub(crate) use outbox::Untold;
+pub(crate) use outbox::{Head, Untold};
 
 use crate::group::{Being, Group, Membership};
 
@@ -29,6 +30,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "groups", include_str!("../migrations/0001_groups.sql")),
     (2, "rules", RULES_TABLE),
     (10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
+    (11, "tellers", include_str!("../migrations/0011_tellers.sql")),
 ];
 
 /// The most entries of one kind in one answer, so that it fits into a message of the bus.
@@ -48,6 +50,8 @@ const BEING: &str = "
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     database: Database,
+    /// By this the outbox knows this copy of the module from others, also from the one that ran here before.
+    teller: i64,
 }
 
 /// What somebody outside a group waits for.
@@ -74,8 +78,9 @@ pub(crate) struct Listed {
 }
 
 impl Store {
-    pub(crate) const fn new(database: Database) -> Self {
-        Self { database }
+    pub(crate) fn new(database: Database) -> Self {
+        let teller = Uuid::new_v4().as_u64_pair().0.cast_signed();
+        Self { database, teller }
     }
 
     pub(crate) async fn close(&self) {

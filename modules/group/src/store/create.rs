@@ -1,6 +1,7 @@
 //! Making a group.
 
 use broker_schemas::group::{Admission, Change, Visible};
+use broker_schemas::message::ChangeGroup;
 use broker_schemas::{Error, GroupId, Timestamp, UserId};
 use natter_host::{Result, Transaction};
 use sqlx::{AssertSqlSafe, query, query_scalar};
@@ -56,7 +57,9 @@ impl Store {
             add_members(&mut transaction, id, owner, users, at).await?;
         }
         let group = GroupId::try_from(id)?;
-        outbox::record(&mut transaction, group, 1, owner, founding.visible, founding.change).await?;
+        let (change, visible) = (founding.change.clone(), founding.visible);
+        let recorded = ChangeGroup { group, version: 1, by: owner, change, visible };
+        outbox::record(&mut transaction, self.teller, &recorded).await?;
         transaction.commit().await?;
         Ok(group)
     }

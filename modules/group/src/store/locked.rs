@@ -1,6 +1,7 @@
 //! A group that nobody else changes, and what can be done to it then.
 
 use broker_schemas::group::Change;
+use broker_schemas::message::ChangeGroup;
 use broker_schemas::rights::Role;
 use broker_schemas::{GroupId, Timestamp, UserId};
 use natter_host::{Result, Transaction};
@@ -14,6 +15,8 @@ use crate::group::{Being, Group};
 /// A group that nobody else changes until this is stored or dropped; dropped, it stays as it was.
 pub(crate) struct Locked {
     pub(super) transaction: Transaction,
+    /// Who tells what is changed.
+    teller: i64,
     /// Stored with [`Locked::store`]: set what is to change.
     pub(crate) group: Group,
 }
@@ -28,7 +31,7 @@ impl Store {
             transaction.rollback().await?;
             return Ok(None);
         };
-        Ok(Some(Locked { group: columns::group(&row)?, transaction }))
+        Ok(Some(Locked { group: columns::group(&row)?, transaction, teller: self.teller }))
     }
 }
 
@@ -199,8 +202,9 @@ impl Locked {
     /// Counts a change, and writes down that the message module has to learn of it.
     pub(crate) async fn record(&mut self, by: UserId, change: &Change) -> Result<()> {
         self.group.version += 1;
-        let Group { id, version, visible, .. } = self.group;
-        outbox::record(&mut self.transaction, id, version, by, visible, change).await
+        let Group { id: group, version, visible, .. } = self.group;
+        let recorded = ChangeGroup { group, version, by, change: change.clone(), visible };
+        outbox::record(&mut self.transaction, self.teller, &recorded).await
     }
 
     /// Stores everything for good; returns the group's version.

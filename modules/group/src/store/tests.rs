@@ -258,8 +258,12 @@ async fn the_outbox_is_read_in_order_and_page_by_page_until_it_is_forgotten() {
             fixture.act(number, &Join { group: first }).await;
         }
         let store = &fixture.store;
-        assert_eq!(store.untold_groups(None, 1).await.unwrap(), [first], "{}", fixture.database);
-        assert_eq!(store.untold_groups(Some(first), 9).await.unwrap(), [second], "{}", fixture.database);
+        let heads = async |last, limit| {
+            let heads = store.heads(last, limit).await.unwrap();
+            heads.into_iter().map(|head| (head.group, head.version)).collect::<Vec<_>>()
+        };
+        assert_eq!(heads(None, 1).await, [(first, 1)], "{}", fixture.database);
+        assert_eq!(heads(Some(first), 9).await, [(second, 1)], "{}", fixture.database);
         let page = store.untold(first, 4, 3).await.unwrap();
         let versions: Vec<_> = page.iter().map(|untold| untold.change.version).collect();
         assert_eq!(versions, [1, 2, 3], "{}", fixture.database);
@@ -271,6 +275,33 @@ async fn the_outbox_is_read_in_order_and_page_by_page_until_it_is_forgotten() {
         let rest = store.untold(first, 4, 3).await.unwrap();
         assert_eq!(rest.len(), 1, "{}: only up to the version that was asked for", fixture.database);
         assert_eq!(rest[0].change.version, 4);
+        assert_eq!(heads(None, 9).await, [(first, 4), (second, 1)], "{}", fixture.database);
+    }
+}
+
+#[tokio::test]
+async fn one_copy_at_a_time_tells_a_change() {
+    for fixture in fixtures().await {
+        let group = fixture.group(Admission::Open, &[]).await;
+        fixture.act(2, &Join { group }).await;
+        let maker = &fixture.store;
+        let others = [Store::new(maker.database.clone()), Store::new(maker.database.clone())];
+        let head = maker.heads(None, 9).await.unwrap()[0];
+        assert!(maker.is_ours(head.teller), "{}", fixture.database);
+        assert!(!others.iter().any(|other| other.is_ours(head.teller)), "{}", fixture.database);
+        let (a, b) = tokio::join!(others[0].take_over(head), others[1].take_over(head));
+        assert_eq!(
+            [a.unwrap(), b.unwrap()].iter().filter(|taken| **taken).count(),
+            1,
+            "{}",
+            fixture.database
+        );
+        // With all that the first one had to tell of the group.
+        let untold = maker.untold(group, u64::MAX, 9).await.unwrap();
+        assert_eq!(untold.len(), 2);
+        assert_ne!(untold[0].teller, head.teller, "{}", fixture.database);
+        assert_eq!(untold[0].teller, untold[1].teller, "{}", fixture.database);
+        assert!(!maker.take_over(head).await.unwrap(), "{}: it comes too late", fixture.database);
     }
 }
 
