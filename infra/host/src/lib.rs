@@ -7,6 +7,7 @@
 //! - [`Bus`] calls and tells; [`serve`](Process::serve) answers, through [`Handle`].
 //! - [`Database`] is one module's own tables, in SQLite or PostgreSQL.
 
+mod batch;
 pub mod bus;
 mod database;
 mod discovery;
@@ -26,6 +27,7 @@ pub mod testing;
 mod tests;
 mod trace;
 
+pub use batch::{Batcher, Work};
 pub use bus::{Bus, Forward, Reply};
 pub use database::{Database, Dialect, Migration, Transaction};
 pub use failure::{Failure, Result};

@@ -6,11 +6,11 @@ use broker_schemas::Timestamp;
 use broker_schemas::message::{Entry, NewEvent};
 use natter_host::{Bus, Result, failpoint};
 
-use crate::batch::Work;
 use crate::plan::{Draft, Outcome, Plan};
 use crate::push::{self, AsOf};
 use crate::retry::{refusal, retrying};
 use crate::store::{Places, Store};
+use natter_host::Work;
 
 pub(crate) struct Committer {
     store: Store,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use broker_schemas::{Conversation, Error, Seq, UserId};
 
-use crate::batch::Work;
 use crate::retry::{refusal, retrying};
 use crate::store::Store;
+use natter_host::Work;
 
 /// Up to where a user has read a conversation.
 #[derive(Debug, Clone, Copy)]

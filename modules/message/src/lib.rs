@@ -16,7 +16,6 @@
 //! Nothing here knows about sockets, sessions, or why somebody is in a group.
 
 mod access;
-mod batch;
 mod change;
 mod change_group;
 mod commit;
@@ -63,13 +62,12 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, message};
-use natter_host::{Bus, Failure, Part, Process, RulesInForce, Running};
+use natter_host::{Batcher, Bus, Failure, Part, Process, RulesInForce, Running};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use settings::Settings;
 
-use batch::Batcher;
 use store::Store;
 
 /// The message module.
@@ -105,9 +103,10 @@ impl Part for Message {
             Failure::Refused(error) => error.into(),
             Failure::Broken(cause) => cause,
         })?;
-        let sends = Batcher::start(settings.batch, commit::Committer::new(store.clone(), bus.clone()));
-        let reads = Batcher::start(settings.batch, cursors::Writer::new(store.clone()));
-        let receipts = Batcher::start(settings.batch, receipts::Writer::new(store.clone()));
+        let sends =
+            Batcher::start("messages", settings.batch, commit::Committer::new(store.clone(), bus.clone()));
+        let reads = Batcher::start("cursors", settings.batch, cursors::Writer::new(store.clone()));
+        let receipts = Batcher::start("receipts", settings.batch, receipts::Writer::new(store.clone()));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (watch, handing_over) = watch::Watch::new(bus.clone(), stop.clone());
         tasks.spawn(handing_over);

@@ -168,10 +168,10 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::batch::Work;
     use crate::plan::Outcome;
     use crate::receipts::{Receipt, Writer};
     use crate::testing::{another_copy, draft, entries, pair, send, seq, stores, user};
+    use natter_host::Work;
 
     const NATTER: u64 = 1_000_000;
 

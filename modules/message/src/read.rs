@@ -56,10 +56,10 @@ async fn is_told_to_all(store: &Store, seat: &Seat, receipts_up_to: u32) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Work;
     use crate::cursors::Writer;
     use crate::testing::{fill, group, pair, seq, stores, user};
     use broker_schemas::Code;
+    use natter_host::Work;
 
     #[tokio::test]
     async fn a_cursor_moves_forward_and_not_past_the_end() {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use broker_schemas::{Conversation, Error, Seq};
 
-use crate::batch::Work;
 use crate::retry::{refusal, retrying};
 use crate::store::Store;
+use natter_host::Work;
 
 /// Up to where a client of the user has received a conversation with the platform's own account.
 #[derive(Debug, Clone, Copy)]

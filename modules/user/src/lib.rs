@@ -50,7 +50,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, UserId, user};
-use natter_host::{Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Verifier};
+use natter_host::{Batcher, Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Verifier};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -59,7 +59,8 @@ pub use settings::Settings;
 use guessing::Guessing;
 use passport::Signer;
 use password::Passwords;
-use store::Store;
+use resume::{Resumed, Resuming};
+use store::{Resumption, Store};
 
 /// The user module, for a process to run.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +70,9 @@ pub struct User;
 #[derive(Debug)]
 struct Module {
     bus: Bus,
-    store: Store,
+    store: Arc<Store>,
+    /// Sessions that are to be opened again.
+    resumptions: Batcher<Resumption, Resumed>,
     passwords: Passwords,
     guessing: Guessing,
     signer: Signer,
@@ -90,10 +93,13 @@ impl Part for User {
         let key = bus_settings.directory.join("passport.key");
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let database = process.database(Self::NAME, store::MIGRATIONS).await?;
+        let rules = RulesInForce::open(database.clone()).await?;
+        let store = Arc::new(Store::new(database));
         let module = Arc::new(Module {
             bus: bus.clone(),
-            rules: RulesInForce::open(database.clone()).await?,
-            store: Store::new(database),
+            rules,
+            resumptions: Resuming::start(store.clone()),
+            store,
             passwords: Passwords::new(&settings)?,
             guessing: Guessing::new(&settings),
             signer: Signer::load(&key, settings.passport_lifetime(), &verifier)?,

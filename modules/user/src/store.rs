@@ -1,7 +1,7 @@
 //! The module's tables, and every statement on them.
 //!
 //! Locks are taken in one order, `counter`, `edge`, `account`, `session` or `staff`, so that transactions wait for each other
-//! but never in a circle. Thousands sign in at once when an edge died: nothing that all of them need is locked exclusively.
+//! but never in a circle, and several accounts by their ids. Thousands sign in at once when an edge died: nothing that all of them need is locked exclusively.
 //! Whoever changes an account's sessions locks the account first: so whether it is online is
 //! decided by one transaction after the other.
 
@@ -9,6 +9,7 @@ mod bans;
 mod edges;
 mod found;
 mod ids;
+mod resumes;
 mod sessions;
 mod staff;
 mod system;
@@ -24,6 +25,7 @@ use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
 use tokio::sync::Semaphore;
 
 pub(crate) use edges::Edge;
+pub(crate) use resumes::Resumption;
 pub(crate) use sessions::{NewSession, OpenSession};
 pub(crate) use staff::Whose;
 

@@ -75,8 +75,7 @@ pub async fn soak(backend: Backend, plan: &Plan) -> Verdict {
         resident: Some(RESIDENT),
         descriptors: Some(DESCRIPTORS),
         growth: Some(Growth {
-            // SQLite's page cache, 2 MiB for each connection, and its prepared statements took that long to fill.
-            warm_up: (time / 2).min(Duration::from_secs(600)),
+            warm_up: (time / 4).min(Duration::from_secs(180)),
             least: time / 3,
             resident: 8 << 20,
             part: 0.15,

@@ -59,7 +59,9 @@ impl Store {
             // A session that has moved to another edge since is no longer this one's to close.
             let condition = format!("edge = $1 AND id IN ({})", placeholders(2, closed.len()));
             let closed: Vec<_> = closed.iter().map(|session| i64::from(*session)).collect();
-            presence = detach(&mut transaction, &condition, edge.as_str(), &closed).await?;
+            presence =
+                detach(&mut transaction, self.database.for_update(), &condition, edge.as_str(), &closed)
+                    .await?;
         }
         transaction.commit().await?;
         Ok(Report { is_first: reports == 1, presence })
@@ -132,7 +134,8 @@ impl Store {
         if gone.rows_affected() == 0 {
             return Ok(Vec::new());
         }
-        let presence = detach(&mut transaction, "edge = $1", &edge.id, &[]).await?;
+        let presence =
+            detach(&mut transaction, self.database.for_update(), "edge = $1", &edge.id, &[]).await?;
         transaction.commit().await?;
         Ok(presence)
     }
@@ -142,7 +145,9 @@ impl Store {
         let mut transaction = self.database.begin().await?;
         let round = next_id(&mut transaction, "round").await?;
         let condition = "edge <> $1 AND attached_in < $2";
-        let presence = detach(&mut transaction, condition, "", &[round - ROUNDS_UNTIL_LOST]).await?;
+        let presence =
+            detach(&mut transaction, self.database.for_update(), condition, "", &[round - ROUNDS_UNTIL_LOST])
+                .await?;
         transaction.commit().await?;
         Ok(presence)
     }
@@ -175,18 +180,20 @@ impl Store {
 /// to fulfil it meanwhile.
 async fn detach(
     transaction: &mut Transaction,
+    for_update: &str,
     condition: &str,
     text: &str,
     numbers: &[i64],
 ) -> Result<Vec<PresenceChanged>> {
+    // In the order in which everybody locks several.
     let lock = format!(
-        "UPDATE account SET online = online WHERE id IN (SELECT account FROM session WHERE {condition})"
+        "SELECT id FROM account WHERE id IN (SELECT account FROM session WHERE {condition}) ORDER BY id{for_update}"
     );
-    let mut lock = query(AssertSqlSafe(lock)).persistent(numbers.len() < 2).bind(text);
+    let mut lock = query_scalar::<_, i64>(AssertSqlSafe(lock)).persistent(numbers.len() < 2).bind(text);
     for number in numbers {
         lock = lock.bind(*number);
     }
-    if lock.execute(&mut **transaction).await?.rows_affected() == 0 {
+    if lock.fetch_all(&mut **transaction).await?.is_empty() {
         return Ok(Vec::new());
     }
     let detach = format!("UPDATE session SET edge = NULL WHERE {condition} RETURNING account");

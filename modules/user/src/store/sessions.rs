@@ -70,7 +70,7 @@ impl Store {
         if let Some(ban) = in_force((banned_until, ban_reason), now)? {
             return Err(ban.refusal().into());
         }
-        let roles = roles(&mut transaction, new.user.into()).await?;
+        let roles = roles(&mut transaction, &[new.user.into()]).await?;
         query(
             "INSERT INTO session (id, account, device, token, created_at, expires_at, edge, attached_in) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT last FROM counter WHERE name = 'round'))",
@@ -93,76 +93,12 @@ impl Store {
             user: new.user,
             name,
             display_name,
-            roles,
+            roles: roles.into_iter().map(|(_, role)| role).collect(),
             session,
             moved_from: None,
             displaced,
             presence,
         }))
-    }
-
-    /// Opens the session of a token again and replaces the token. Until the new one has been used, this one still
-    /// works: the reply that carries the new one may never arrive. `None` when no open session has the token.
-    ///
-    /// On an edge the session gets another id, which only this connection has: on the one where it was before, it has
-    /// ended. A resume by who isn't on an edge leaves the session where it is.
-    pub(crate) async fn resume_session(
-        &self,
-        token: &TokenHash,
-        next: &TokenHash,
-        expires_at: Timestamp,
-        edge: Option<&EdgeId>,
-    ) -> Result<Option<OpenSession>> {
-        let new_id = match edge {
-            Some(_) => Some(self.session_ids.next(&self.database).await?),
-            None => None,
-        };
-        let _turn = self.opening.acquire().await.context("a turn to open a session")?;
-        let mut transaction = self.database.begin().await?;
-        self.hold_edge(&mut transaction, edge).await?;
-        let now = Timestamp::now().0;
-        let account: Option<(i64, String, String)> = query_as(
-            "UPDATE account SET last_seen_at = $2 WHERE id = (SELECT account FROM session \
-             WHERE (token = $1 OR previous_token = $1) AND expires_at > $2) RETURNING id, name, display_name",
-        )
-        .bind(token.as_str())
-        .bind(now)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some((user, name, display_name)) = account else { return Ok(None) };
-        // Again, for the account is locked only now.
-        let session: Option<(i64, Option<String>)> = query_as(
-            "SELECT id, edge FROM session \
-             WHERE account = $1 AND (token = $2 OR previous_token = $2) AND expires_at > $3",
-        )
-        .bind(user)
-        .bind(token.as_str())
-        .bind(now)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some((old_id, held_by)) = session else { return Ok(None) };
-        let id = new_id.unwrap_or(old_id);
-        query(
-            "UPDATE session SET id = $1, token = $2, previous_token = $3, expires_at = $4, \
-             edge = COALESCE($5, edge), attached_in = (SELECT last FROM counter WHERE name = 'round') \
-             WHERE id = $6",
-        )
-        .bind(id)
-        .bind(next.as_str())
-        .bind(token.as_str())
-        .bind(expires_at.0)
-        .bind(edge.map(EdgeId::as_str))
-        .bind(old_id)
-        .execute(&mut *transaction)
-        .await?;
-        let roles = roles(&mut transaction, user).await?;
-        let presence = settle(&mut transaction, &[user]).await?;
-        transaction.commit().await?;
-        let (user, session) = (user.try_into()?, id.try_into()?);
-        let old: SessionId = old_id.try_into()?;
-        let moved_from = held_by.map(|_| old).filter(|old| *old != session);
-        let displaced = Vec::new();
-        Ok(Some(OpenSession { user, name, display_name, roles, session, moved_from, displaced, presence }))
     }
 
     /// Ends a session, if it is still there.

@@ -5,10 +5,10 @@ use broker_schemas::caller::Role;
 use broker_schemas::user::{PresenceChanged, StaffMember};
 use broker_schemas::{Error, UserId};
 use natter_host::{Result, Transaction};
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
 
-use super::Store;
 use super::bans::delete_sessions;
+use super::{Store, placeholders};
 
 /// The most users with a role.
 pub(crate) const STAFF_MAX: i64 = 1_000;
@@ -95,12 +95,21 @@ impl Store {
 }
 
 /// The roles of a user.
-pub(super) async fn roles(transaction: &mut Transaction, user: i64) -> Result<Vec<Role>> {
-    let names: Vec<String> = query_scalar("SELECT role FROM staff WHERE account = $1 ORDER BY role")
-        .bind(user)
-        .fetch_all(&mut **transaction)
-        .await?;
-    names.iter().map(|name| role(name)).collect()
+/// The roles of users, each with its user.
+pub(super) async fn roles(transaction: &mut Transaction, users: &[i64]) -> Result<Vec<(i64, Role)>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT account, role FROM staff WHERE account IN ({}) ORDER BY role",
+        placeholders(1, users.len())
+    );
+    let mut roles = query_as(AssertSqlSafe(sql)).persistent(users.len() == 1);
+    for user in users {
+        roles = roles.bind(*user);
+    }
+    let roles: Vec<(i64, String)> = roles.fetch_all(&mut **transaction).await?;
+    roles.into_iter().map(|(user, name)| Ok((user, role(&name)?))).collect()
 }
 
 pub(super) fn role(name: &str) -> Result<Role> {

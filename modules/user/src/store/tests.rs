@@ -1,6 +1,7 @@
 //! Each test runs once per database that there is, each time with tables of its own.
 
 mod administration;
+mod resumes;
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
 use natter_host::testing::databases;
 use sqlx::query;
 
-use super::{Edge, MIGRATIONS, NewSession, OpenSession, Store, placeholders};
+use super::{Edge, MIGRATIONS, NewSession, OpenSession, Resumption, Store, placeholders};
 use crate::guessing::Origin;
 use crate::token::{Token, TokenHash};
 
@@ -44,6 +45,20 @@ fn offline(user: UserId) -> Vec<PresenceChanged> {
 /// An account whose PHC string is `hash`.
 async fn account(store: &Store, name: &str) -> UserId {
     store.create_account(name, name, "hash").await.unwrap().unwrap()
+}
+
+impl Store {
+    async fn resume_session(
+        &self,
+        token: &TokenHash,
+        next: &TokenHash,
+        expires_at: Timestamp,
+        edge: Option<&EdgeId>,
+    ) -> natter_host::Result<Option<OpenSession>> {
+        let (token, next, edge) = (token.clone(), next.clone(), edge.cloned());
+        let mut opened = self.resume_sessions(&[Resumption { token, next, expires_at, edge }]).await?;
+        Ok(opened.remove(0))
+    }
 }
 
 /// What a test may want otherwise of a sign-in.
@@ -544,12 +559,26 @@ async fn presence_is_right_whatever_happens_at_once() {
                         told.extend(renewed.map(|renewed| renewed.presence).unwrap_or_default());
                         mine.push((user, session, token));
                     }
-                    (3, Some((user, session, token))) => {
-                        let next = Token::generate().unwrap().hash();
-                        let open = store.resume_session(&token, &next, later(), Some(edge)).await.unwrap();
-                        let resumed = open.as_ref().map_or(session, |open| open.session);
-                        told.extend(open.map(|open| open.presence).unwrap_or_default());
-                        mine.push((user, resumed, next));
+                    // All of them, of both users, newest first.
+                    (3, Some(kept)) => {
+                        mine.push(kept);
+                        let edge = Some(edge.clone());
+                        let resumptions: Vec<_> = mine
+                            .iter()
+                            .rev()
+                            .map(|(_, _, token)| Resumption {
+                                token: token.clone(),
+                                next: Token::generate().unwrap().hash(),
+                                expires_at: later(),
+                                edge: edge.clone(),
+                            })
+                            .collect();
+                        let opened = store.resume_sessions(&resumptions).await.unwrap();
+                        for ((mine, asked), open) in mine.iter_mut().rev().zip(resumptions).zip(opened) {
+                            let Some(open) = open else { continue };
+                            *mine = (open.user, open.session, asked.next);
+                            told.extend(open.presence);
+                        }
                     }
                     (4, kept) => {
                         mine.extend(kept);

@@ -15,32 +15,36 @@ use tokio_util::task::TaskTracker;
 const QUEUE: usize = 2_048;
 
 /// Does a batch of items.
-pub(crate) trait Work<In, Out>: Send + 'static {
+pub trait Work<In, Out>: Send + 'static {
     /// Answers every item, in order.
     fn work(&mut self, items: Vec<In>) -> impl Future<Output = Vec<Out>> + Send;
 }
 
 /// Hands items to a [`Work`] in batches.
-pub(crate) struct Batcher<In, Out> {
+#[derive(Debug)]
+pub struct Batcher<In, Out> {
+    /// What the items are, in the plural.
+    items: &'static str,
     queue: mpsc::Sender<(In, oneshot::Sender<Out>)>,
     _tasks: TaskTracker,
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
-    /// Starts the worker, which ends when the batcher is dropped and its queue is done.
-    pub(crate) fn start(most: usize, mut work: impl Work<In, Out>) -> Self {
+    /// Starts the worker, which does at most so many of `items` at once. It ends when the batcher is dropped and its queue
+    /// is done.
+    pub fn start(items: &'static str, most: usize, mut work: impl Work<In, Out>) -> Self {
         let (queue, mut waiting) = mpsc::channel::<(In, oneshot::Sender<Out>)>(QUEUE);
         let most = most.clamp(1, 1_024);
         let tasks = TaskTracker::new();
         tasks.spawn(async move {
             let mut taken = Vec::with_capacity(most);
             while waiting.recv_many(&mut taken, most).await > 0 {
-                metrics::histogram!("natter_message_batch_size")
+                metrics::histogram!("natter_batch_size", "items" => items)
                     .record(f64::from(u32::try_from(taken.len()).unwrap_or(0)));
-                let (items, askers): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
+                let (batch, askers): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
                 // Who asked learns of a panic by the end of the channel. Without the worker, this copy would go on to
                 // take its share of the sends, and refuse them all.
-                let Ok(answers) = AssertUnwindSafe(work.work(items)).catch_unwind().await else {
+                let Ok(answers) = AssertUnwindSafe(work.work(batch)).catch_unwind().await else {
                     tracing::error!("a batch panicked");
                     continue;
                 };
@@ -50,15 +54,19 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
                 }
             }
         });
-        Self { queue, _tasks: tasks }
+        Self { items, queue, _tasks: tasks }
     }
 
     /// Puts `item` into the next batch and returns its answer. Dropping this doesn't take the item back.
-    pub(crate) async fn submit(&self, item: In) -> Result<Out, Error> {
+    ///
+    /// # Errors
+    /// [`Unavailable`](broker_schemas::Code::Unavailable) when too many wait; [`Internal`](broker_schemas::Code::Internal) when
+    /// the batch panicked.
+    pub async fn submit(&self, item: In) -> Result<Out, Error> {
         let (asker, answer) = oneshot::channel();
-        self.queue
-            .try_send((item, asker))
-            .map_err(|_| Error::unavailable("more messages wait to be stored than fit; try again"))?;
+        self.queue.try_send((item, asker)).map_err(|_| {
+            Error::unavailable(format!("more {} wait to be stored than fit; try again", self.items))
+        })?;
         answer.await.map_err(|_| Error::internal())
     }
 }
@@ -81,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn what_arrives_during_a_commit_shares_the_next_and_gets_its_own_answer() {
         let (sizes, mut seen) = mpsc::channel(64);
-        let batcher = Batcher::start(256, Doubling(sizes));
+        let batcher = Batcher::start("numbers", 256, Doubling(sizes));
         let first = batcher.submit(1);
         let rest = async {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -107,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_that_panics_is_unknown_and_the_next_one_is_done() {
-        let batcher = Batcher::start(1, Panicking);
+        let batcher = Batcher::start("numbers", 1, Panicking);
         assert_eq!(batcher.submit(13).await.unwrap_err().code, broker_schemas::Code::Internal);
         assert_eq!(batcher.submit(14).await.unwrap(), 14);
     }
@@ -115,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_refuses_at_once() {
         let (sizes, _seen) = mpsc::channel(4_096);
-        let batcher = Batcher::start(1, Doubling(sizes));
+        let batcher = Batcher::start("numbers", 1, Doubling(sizes));
         let mut refused = 0;
         let mut waiting = Vec::new();
         for item in 0..u32::try_from(QUEUE).unwrap() + 100 {
