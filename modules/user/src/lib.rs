@@ -39,6 +39,7 @@ mod set_ban;
 mod set_display_name;
 mod set_role;
 mod set_rules;
+mod set_silence;
 mod settings;
 mod staff;
 mod store;
@@ -50,7 +51,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, UserId, user};
-use natter_host::{Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Verifier};
+use natter_host::{Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Silences, Verifier};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -75,6 +76,7 @@ struct Module {
     signer: Signer,
     /// What names must not contain.
     rules: RulesInForce,
+    silences: Silences,
     verifier: Verifier,
     settings: Settings,
 }
@@ -93,6 +95,7 @@ impl Part for User {
         let module = Arc::new(Module {
             bus: bus.clone(),
             rules: RulesInForce::open(database.clone()).await?,
+            silences: Silences::new(database.clone()),
             store: Store::new(database),
             passwords: Passwords::new(&settings)?,
             guessing: Guessing::new(&settings),
