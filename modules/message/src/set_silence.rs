@@ -24,7 +24,6 @@ mod tests {
     use broker_schemas::message::{Edit, React, Recall};
     use broker_schemas::{Code, Text, Timestamp};
 
-    use super::*;
     use crate::plan::Outcome;
     use crate::retry::retrying;
     use crate::store::Store;

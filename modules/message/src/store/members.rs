@@ -7,7 +7,9 @@ use broker_schemas::{Conversation, GroupId, UserId};
 use natter_host::{Dialect, Transaction};
 use sqlx::{Any, AssertSqlSafe, Executor, Row};
 
-use super::rows::{NOTHING, SEAT, bound_users, conversation, member, number, padded, placeholders, seat, user};
+use super::rows::{
+    NOTHING, SEAT, bound_users, conversation, member, number, padded, placeholders, seat, user,
+};
 use super::{Result, Store};
 use crate::access::{Member, Seat};
 
