@@ -125,6 +125,13 @@ fn too_many(max: usize, got: usize) -> String {
     format!("expected at most {max} items, got {got}")
 }
 
+impl<T, const MAX: usize> Default for List<T, MAX> {
+    /// An empty one.
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<T, const MAX: usize> Deref for List<T, MAX> {
     type Target = [T];
 

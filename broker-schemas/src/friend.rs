@@ -40,6 +40,9 @@ service! {
     /// Whether two users may write to each other.
     "gate": GetGate => Gate { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
 
+    /// Keeps a user from asking others until a moment, or lets the user again.
+    "set_silence": SetSilence => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+
     /// Removes everything about a deleted user, and tells the friends.
     "forget_user": ForgetUser => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 5_000 }
 }
@@ -172,6 +175,16 @@ pub struct Gate {
     pub open: bool,
     /// Grows with each change of the two users' relation, so that an old answer can't undo a new one. 0: they never had one.
     pub version: u64,
+}
+
+/// See [`Friend`]'s `set_silence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSilence {
+    /// Whom.
+    pub user: UserId,
+    /// Until when; none lets the user again.
+    pub until: Option<Timestamp>,
 }
 
 /// See [`Friend`]'s `forget_user`.

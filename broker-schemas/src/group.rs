@@ -93,8 +93,11 @@ service! {
     /// A page of a group's members, by id.
     "member_ids": MemberIds => FoundMembers { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
 
-    /// Ends a group for good, whoever owns it.
+    /// Ends a group for good, whoever owns it but for whom the request spares.
     "dissolve_by_staff": DissolveByStaff => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 5_000 }
+
+    /// Keeps a user from making, naming and announcing to groups, and from inviting, until a moment; or lets the user again.
+    "set_silence": SetSilence => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 
     /// What names and announcements of groups must not contain.
     "set_rules": SetRules => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
@@ -450,6 +453,18 @@ pub struct DissolveByStaff {
     pub group: GroupId,
     /// Who does it: the notice in the conversation says so.
     pub by: UserId,
+    /// It is refused when one of these owns the group.
+    pub spared: List<UserId, { user::SPARED_MAX }>,
+}
+
+/// See [`Group`]'s `set_silence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSilence {
+    /// Whom.
+    pub user: UserId,
+    /// Until when; none lets the user again.
+    pub until: Option<Timestamp>,
 }
 
 /// See [`Group`]'s `set_rules`.

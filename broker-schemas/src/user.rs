@@ -17,6 +17,10 @@ pub const DISPLAY_NAME_BYTES: usize = 256;
 pub const PASSWORD_BYTES: usize = 512;
 /// How many users one [`Lookup`] may name.
 pub const LOOKUP_MAX: usize = 1_024;
+/// The most users with a role.
+pub const STAFF_MAX: usize = 1_000;
+/// The most users whom a moderator may not act on: those with a role, and the platform's own account.
+pub const SPARED_MAX: usize = STAFF_MAX + 1;
 /// How many closed sessions one [`ReportSessions`] may name.
 pub const REPORT_MAX: usize = 1_024;
 
@@ -81,7 +85,7 @@ service! {
     /// Ends every session of a user.
     "end_sessions": EndSessions => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 
-    /// A page of the users who meet a condition, by id; banned ones and the platform's own accounts are left out.
+    /// A page of the users who meet a condition, by id; banned ones and the platform's own account are left out.
     "find_users": FindUsers => FoundUsers { by: Part, on: [Internal], repeat: Read, deadline_ms: 5_000 }
 
     /// The account with which the platform itself writes to users; made when it is missing. Nobody can sign in with it.
@@ -89,6 +93,9 @@ service! {
 
     /// How many accounts there are, how many are online, and how many sessions each edge has.
     "census": GetCensus => Census { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
+
+    /// Keeps a user from choosing another display name until a moment, or lets the user again.
+    "set_silence": SetSilence => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 
     /// What names must not contain.
     "set_rules": SetRules => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
@@ -102,7 +109,7 @@ pub struct Register {
     pub name: Text<NAME_BYTES>,
     /// 8 to 128 characters, not a common one.
     pub password: Text<PASSWORD_BYTES>,
-    /// What others see, 1 to 64 characters; the name when absent.
+    /// What others see, by the rules of [`SetDisplayName`]; the name when absent.
     pub display_name: Option<Text<DISPLAY_NAME_BYTES>>,
 }
 
@@ -183,7 +190,7 @@ pub struct DeleteAccount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct SetDisplayName {
-    /// 1 to 64 characters, none of them a control character.
+    /// 1 to 64 characters, none of them a control character. Not the platform's own, in whatever case and spacing.
     pub display_name: Text<DISPLAY_NAME_BYTES>,
 }
 
@@ -301,6 +308,8 @@ pub struct ListStaff {}
 pub struct Staff {
     /// By user id; at most 1,000.
     pub members: Vec<StaffMember>,
+    /// The platform's own account, once there is one.
+    pub system: Option<UserId>,
 }
 
 /// A user with roles.
@@ -346,6 +355,8 @@ pub struct EndSessions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct FindUsers {
+    /// Only these.
+    pub among: Option<List<UserId, LOOKUP_MAX>>,
     /// Only who signed up in this time.
     pub signed_up: admin::Span,
     /// Only who was last signed in in this time; who is online now is seen now.
@@ -384,6 +395,16 @@ pub struct Census {
     pub online: u64,
     /// Open sessions, by edge.
     pub edges: Vec<admin::EdgeSessions>,
+}
+
+/// See [`User`]'s `set_silence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSilence {
+    /// Whom.
+    pub user: UserId,
+    /// Until when; none lets the user again.
+    pub until: Option<Timestamp>,
 }
 
 /// See [`User`]'s `set_rules`.

@@ -13,13 +13,20 @@ pub fn is_deceptive(c: char) -> bool {
 /// character before it.
 #[must_use]
 pub fn is_visible(text: &str) -> bool {
-    let is_blank = |c: char| {
-        c.is_whitespace()
-            || is_deceptive(c)
-            || matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
-            || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
-    };
     !text.chars().all(is_blank)
+}
+
+/// What two texts have in common that differ in the case of their letters, and in what can't be seen, only.
+#[must_use]
+pub fn gist(text: &str) -> String {
+    text.chars().filter(|c| !is_blank(*c)).flat_map(char::to_lowercase).collect()
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_whitespace()
+        || is_deceptive(c)
+        || matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+        || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -41,6 +48,16 @@ mod tests {
         ] {
             assert!(is_deceptive(c), "{c:?}");
         }
+    }
+
+    #[test]
+    fn case_and_what_cannot_be_seen_make_no_other_text() {
+        for text in
+            ["Natter", "NATTER", " n a t\u{a0}ter ", "Nat\u{200d}ter\u{fe0f}", "\u{3164}natter\u{e0041}"]
+        {
+            assert_eq!(gist(text), "natter", "{text:?}");
+        }
+        assert_ne!(gist("Natter 2"), gist("Natter"));
     }
 
     #[test]

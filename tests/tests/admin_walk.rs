@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use broker_schemas::admin::{self, CampaignState, Segment};
-use broker_schemas::{Role, UserId, announcement, message};
+use broker_schemas::{List, Role, UserId, announcement, group, message, user};
 use natter_client::{Event, Update};
 use natter_tests::records::{Records, make_accounts};
 use natter_tests::shell::grant_at_console;
-use natter_tests::{Person, Platform, Shell, Terminal, on_both_databases};
+use natter_tests::{Person, Platform, Shell, Terminal, befriend, on_both_databases};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How many accounts a campaign reaches here.
@@ -192,6 +192,77 @@ on_both_databases! {
         let watched = root.start(&["campaign", "watch", &all]).wait_with_output().await.unwrap();
         let said = String::from_utf8(watched.stdout).unwrap();
         assert!(said.starts_with(&format!("campaign {all} cancelled: sent ")), "{said}");
+    }
+}
+
+on_both_databases! {
+    async fn a_campaign_to_a_list_or_a_group_reaches_no_one_who_is_banned_or_gone_and_counts_no_one_twice(backend: Backend) {
+        let mut platform = Platform::distributed(backend).await;
+        let (plain, door) = (platform.tcp().await, platform.start_admin_edge().await);
+        drop(Person::register(&plain, "root").await);
+        grant_at_console(&platform, "root", Role::Operator).await;
+        let root = Person::sign_in(&door, "root").await;
+        let mut alice = Person::register(&plain, "alice").await;
+        let mut bob = Person::register(&plain, "bob").await;
+        let mut carol = Person::register(&plain, "carol").await;
+        befriend(&mut alice, &mut bob).await;
+        befriend(&mut alice, &mut carol).await;
+        let (name, members) = ("team".try_into().unwrap(), List::new(vec![bob.user, carol.user]).unwrap());
+        let team = group::Create { name, members: Some(members), admission: None, visible: None };
+        let team = alice.chat.call(&team).await.unwrap().group;
+        // The platform's own account comes into being with the first one.
+        let all = run(campaign_to(Segment::Users(List::new(vec![root.user]).unwrap())), &root).await;
+        assert_eq!((all.recipients, all.reach.unwrap().sent), (Some(1), 1));
+        let find = user::Find { name: "natter".try_into().unwrap() };
+        let natter = root.chat.call(&find).await.unwrap().user;
+
+        let ban = admin::Ban { user: bob.user, reason: "spam".try_into().unwrap(), until: None };
+        root.chat.call(&ban).await.unwrap();
+        let nobody = UserId::new(999_999).unwrap();
+        let listed = vec![carol.user, nobody, bob.user, natter, alice.user, carol.user, alice.user];
+        for segment in [Segment::Users(List::new(listed).unwrap()), Segment::Group(team)] {
+            let done = run(campaign_to(segment), &root).await;
+            assert_eq!((done.recipients, done.reach.unwrap().sent), (Some(2), 2));
+            for person in [&mut alice, &mut carol] {
+                while person.message().await.campaign != Some(done.campaign) {}
+            }
+        }
+        root.chat.call(&admin::Unban { user: bob.user }).await.unwrap();
+        let mut bob = Person::sign_in(&plain, "bob").await;
+        while let Ok(update) = timeout(Duration::from_millis(500), bob.update()).await {
+            if let Update::Message(entry) = update {
+                assert_eq!(entry.campaign, None, "bob was banned, and got it");
+            }
+        }
+    }
+}
+
+fn campaign_to(segment: Segment) -> admin::CreateCampaign {
+    admin::CreateCampaign {
+        title: "spring".try_into().unwrap(),
+        text: "for some".try_into().unwrap(),
+        segment,
+        starts_at: None,
+        ends_at: None,
+        hours: None,
+        per_second: None,
+    }
+}
+
+/// Sends a campaign to its end; what its dry run counts is what its start counts.
+async fn run(new: admin::CreateCampaign, operator: &Person) -> admin::Campaign {
+    let campaign = operator.chat.call(&new).await.unwrap().campaign;
+    let forecast = operator.chat.call(&admin::DryRun { campaign }).await.unwrap();
+    operator.chat.call(&admin::StartCampaign { campaign }).await.unwrap();
+    let begun = Instant::now();
+    loop {
+        let found = show(campaign, operator).await;
+        if found.state != CampaignState::Running {
+            assert_eq!(found.recipients, Some(forecast.recipients));
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{found:?}");
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use broker_schemas::group::Admission;
 use broker_schemas::message::{self, EditedEvent, RecalledEvent, Recipient};
-use broker_schemas::{Code, Conversation, Role, Timestamp, UserId, group, user};
+use broker_schemas::{Code, Conversation, GroupId, Role, Seq, Timestamp, UserId, friend, group, user};
 use natter_client::{Chat, ChatOptions, SignInError, Update};
-use natter_tests::device::{Connection, Device};
+use natter_tests::device::{Connection, Device, Refusal};
 use natter_tests::shell::grant_at_console;
 use natter_tests::{Backend, Person, Platform, Shell, Terminal, on_both_databases};
 use serde_json::Value;
@@ -186,6 +186,117 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn who_is_muted_says_nothing_by_names_announcements_invitations_and_requests_either(backend: Backend) {
+        let (mut platform, shell) = moderated(backend).await;
+        let place = platform.address("tcp").await;
+        let alice = Device::register(&place, "alice").await;
+        let bob = Device::register(&place, "bob").await;
+        let carol = Device::register(&place, "carol").await;
+        alice.befriend(&bob).await;
+        let team = bob.create("team", &[], Admission::Invitation).await;
+
+        shell.run(&["mute", "bob", "--for", "1h"]).await.done();
+        // Nobody has to be asked for it: it holds while the others are down.
+        platform.stop("admin").await;
+        platform.stop("message").await;
+        for said in say_otherwise(&bob, team, &alice, &carol).await {
+            assert_eq!(said.unwrap_err(), Code::Forbidden);
+        }
+        platform.start("message").await;
+        platform.start("admin").await;
+        shell.run(&["unmute", "bob"]).await.done();
+        for said in say_otherwise(&bob, team, &alice, &carol).await {
+            said.unwrap();
+        }
+
+        // What can't be told everywhere is not called done.
+        platform.stop("group").await;
+        assert_eq!(shell.run(&["mute", "bob", "--for", "1h"]).await.refused(), "timeout");
+        platform.start("group").await;
+        shell.run(&["mute", "bob", "--for", "1h"]).await.done();
+        let rename = group::Rename { group: team, name: "again".try_into().unwrap() };
+        assert_eq!(bob.call(&rename).await.unwrap_err().code, Code::Forbidden);
+    }
+}
+
+/// Whatever one says to others other than by messages.
+async fn say_otherwise(
+    who: &Device,
+    group: GroupId,
+    friend: &Device,
+    stranger: &Device,
+) -> [Result<(), Code>; 6] {
+    fn outcome<T>(answer: Result<T, Refusal>) -> Result<(), Code> {
+        answer.map(drop).map_err(|refused| refused.code)
+    }
+    let (name, text) = ("hear me".try_into().unwrap(), "hear me".try_into().unwrap());
+    let create = group::Create { name, members: None, admission: None, visible: None };
+    let name = "hear me".try_into().unwrap();
+    let display_name = "hear me".try_into().unwrap();
+    [
+        outcome(who.call(&group::Announce { group, text }).await),
+        outcome(who.call(&group::Rename { group, name }).await),
+        outcome(who.call(&create).await),
+        outcome(who.call(&group::Invite { group, user: friend.user }).await),
+        outcome(who.call(&user::SetDisplayName { display_name }).await),
+        outcome(who.call(&friend::Request { user: stranger.user }).await),
+    ]
+}
+
+on_both_databases! {
+    async fn moderators_act_on_no_staff_nor_on_the_platform_and_nobody_looks_like_it(backend: Backend) {
+        let (platform, shell) = moderated(backend).await;
+        let door = platform.tcp_of(natter_tests::ADMIN_EDGE).await;
+        let place = platform.address("tcp").await;
+        let alice = Device::register(&place, "alice").await;
+        let root = Device::register(&place, "root").await;
+        root.befriend(&alice).await;
+        let team = root.create("team", &[&alice], Admission::Invitation).await;
+        let sent = root.send(Recipient::Group(team), "mind the rules").await.unwrap();
+        let mine = alice.send(Recipient::Group(team), "which rules?").await.unwrap();
+        grant_at_console(&platform, "root", Role::Operator).await;
+        let operator = Shell::of(&platform, &door, "root");
+
+        // The platform's own account is made for its first campaign.
+        let create = ["campaign", "create", "one", "welcome", "--group", &team.to_string()];
+        let campaign = operator.run(&create).await.done()["campaign"].to_string();
+        operator.run(&["campaign", "start", &campaign, "--watch"]).await.done();
+        let welcome = loop {
+            let entry = alice.message().await;
+            if entry.campaign.is_some() {
+                break entry;
+            }
+        };
+        let remove = async |by: &Shell, there: Conversation, seq: Seq| {
+            by.run(&["remove-message", &there.to_string(), &seq.to_string()]).await
+        };
+        let there = Conversation::group(team);
+        assert_eq!(remove(&shell, there, sent.seq).await.refused(), "forbidden");
+        assert_eq!(remove(&shell, welcome.conversation, welcome.seq).await.refused(), "forbidden");
+        assert_eq!(shell.run(&["dissolve-group", &team.to_string()]).await.refused(), "forbidden");
+        for by in [&shell, &operator] {
+            assert_eq!(by.run(&["mute", "natter", "--for", "1h"]).await.refused(), "forbidden");
+        }
+        let whole = alice.whole(there).await.unwrap();
+        assert!(whole.iter().all(|entry| entry.recalled_by.is_none()), "{whole:?}");
+        // Others' they may, and an operator anything.
+        remove(&shell, there, mine.seq).await.done();
+        remove(&operator, there, sent.seq).await.done();
+        remove(&operator, welcome.conversation, welcome.seq).await.done();
+        operator.run(&["dissolve-group", &team.to_string()]).await.done();
+
+        for name in ["Natter", "n a t t e r", "NAT\u{200d}TER"] {
+            let shown = user::SetDisplayName { display_name: name.try_into().unwrap() };
+            assert_eq!(alice.call(&shown).await.unwrap_err().code, Code::Conflict, "{name}");
+            let login = Person::login("mallory");
+            let display_name = Some(name.try_into().unwrap());
+            let register = user::Register { name: login.name, password: login.password, display_name };
+            assert_eq!(alice.call(&register).await.unwrap_err().code, Code::Conflict, "{name}");
+        }
+    }
+}
+
+on_both_databases! {
     async fn a_report_brings_a_message_to_a_moderator_who_removes_it(backend: Backend) {
         let (platform, shell) = moderated(backend).await;
         let place = platform.address("tcp").await;
@@ -318,6 +429,9 @@ on_both_databases! {
             }
         };
         timeout(IN_FORCE, reported).await.expect("a report is made");
+        // It is the rule's: nobody is said to have reported, least of all the author.
+        let queue = shell.run(&["reports"]).await.done();
+        assert_eq!(queue["reports"][0]["by"], Value::Null, "{queue}");
 
         // Rules hold without the module that keeps them, also after a restart of who applies them.
         platform.stop("admin").await;

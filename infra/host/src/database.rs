@@ -61,8 +61,22 @@ pub struct Migration {
 
 impl From<(i64, &'static str, &'static str)> for Migration {
     fn from((version, name, sql): (i64, &'static str, &'static str)) -> Self {
+        Self::both(version, name, sql)
+    }
+}
+
+impl Migration {
+    /// One whose SQL both databases understand, among others whose SQL they don't.
+    #[must_use]
+    pub const fn both(version: i64, name: &'static str, sql: &'static str) -> Self {
         Self { version, name, sqlite: sql, postgres: sql }
     }
+}
+
+/// `$3, $4, $5`, for a list of values in a statement.
+#[must_use]
+pub fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 /// One module's tables. Cheap to clone.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use broker_schemas::Error;
 use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
+use broker_schemas::visible::is_visible;
 use regex::{Regex, RegexBuilder};
 use sqlx::{query, query_as, query_scalar};
 
@@ -114,8 +115,8 @@ fn apply<'a>(rules: &'a [Compiled], field: &str, text: &str) -> Checked<Option<&
 /// [`broker_schemas::Code::Invalid`] when the pattern is none, is too large, or matches everything; when there are no words;
 /// and when names are to be reported, which nobody does.
 pub fn check_rule(rule: &Rule) -> Checked<()> {
-    if rule.words.trim().is_empty() {
-        return Err(Error::invalid("rule.words: expected 1 to 256 bytes"));
+    if !is_visible(&rule.words) {
+        return Err(Error::invalid("rule.words: expected 1 to 256 bytes with something to see"));
     }
     if rule.applies == Applies::Names && rule.then == Then::Report {
         return Err(Error::invalid("rule.then: only texts can be reported; names can be refused"));
@@ -278,7 +279,8 @@ mod tests {
         }
         assert!(check_rule(&rule(Applies::Names, "x", Then::Report)).is_err());
         assert!(check_rule(&rule(Applies::Texts, r"\bviagra\s+\p{L}+\b", Then::Refuse)).is_ok());
-        let silent = Rule { words: Text::new(" ").unwrap(), ..rule(Applies::Texts, "x", Then::Refuse) };
+        let silent =
+            Rule { words: Text::new("\u{200b} ").unwrap(), ..rule(Applies::Texts, "x", Then::Refuse) };
         assert!(check_rule(&silent).is_err());
     }
 

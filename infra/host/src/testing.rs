@@ -1,8 +1,10 @@
 //! For tests of modules: a module's tables in every database that there is, each test with its own.
 
+use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
+use broker_schemas::{List, Text};
 use tempfile::TempDir;
 
-use crate::{Database, DatabaseSettings, Migration};
+use crate::{Database, DatabaseSettings, Migration, RulesInForce};
 
 /// Fresh tables, in one of the databases.
 #[derive(Debug)]
@@ -38,6 +40,35 @@ pub async fn databases(
         databases.push(TestDatabase { database, settings, name: "postgres", _directory: None });
     }
     databases
+}
+
+/// Whether a module's tables keep the rules that it was given, which whoever opens them next applies.
+///
+/// # Panics
+/// When they don't.
+#[allow(clippy::expect_used)]
+pub async fn assert_rules_are_kept(module: &'static str, migrations: &[impl Copy + Into<Migration>]) {
+    for test in databases(module, migrations).await {
+        let rule = |applies, pattern, then| Rule {
+            applies,
+            pattern: Text::new(pattern).expect("a pattern"),
+            then,
+            words: Text::new("no adverts").expect("words"),
+        };
+        let rules = vec![
+            rule(Applies::Names, "casino", Then::Refuse),
+            rule(Applies::Texts, "casino", Then::Refuse),
+            rule(Applies::Texts, r"cheap\s+watches", Then::Report),
+        ];
+        let book = RuleBook { version: 3, rules: List::new(rules).expect("a few rules") };
+        let opened = async || RulesInForce::open(test.database.clone()).await.expect("a table of rules");
+        opened().await.set(&book).await.expect("good rules");
+        let rules = opened().await.current();
+        assert!(rules.check_name("name", "Casino").is_err(), "{}", test.name);
+        assert!(rules.check_text("text", "the CASINO").is_err(), "{}", test.name);
+        assert_eq!(rules.check_text("text", "Cheap  watches"), Ok(Some("no adverts")), "{}", test.name);
+        assert_eq!(rules.check_text("text", "watches"), Ok(None), "{}", test.name);
+    }
 }
 
 fn at(url: String) -> DatabaseSettings {

@@ -150,6 +150,7 @@ unused! {
     friend::Remove => Done {},
     friend::Block => Done {},
     friend::Unblock => Done {},
+    friend::SetSilence => Done {},
     friend::ListRequests => friend::Requests { incoming: vec![], outgoing: vec![], blocked: vec![] },
     friend::ForgetUser => Done {},
 }

@@ -84,7 +84,7 @@ CREATE TABLE report (
     subject TEXT NOT NULL,
     -- `admin::Subject` in JSON
     about TEXT NOT NULL,
-    -- Who reported it first, and why.
+    -- Who reported it first, and why. The rules that report a user are that user's id below 0.
     by_user BIGINT NOT NULL,
     reason TEXT NOT NULL,
     made_at BIGINT NOT NULL,

@@ -8,7 +8,7 @@ use broker_schemas::{Error, Staff, Timestamp};
 use natter_host::{Call, Handle, Result, Scope};
 
 use crate::Module;
-use crate::campaigning::includes;
+use crate::campaigning::{RUNNING_MAX, includes};
 use crate::store::{NewCampaign, Stored};
 
 /// How long an answer waits for the message module.
@@ -33,8 +33,10 @@ impl Module {
     /// A campaign with what the message module knows of it.
     pub(crate) async fn with_reach(&self, scope: &Scope, stored: Stored) -> Campaign {
         let Stored { id, plan, state, trouble, recipients, .. } = stored;
-        let waits =
-            (state == CampaignState::Running).then(|| why_it_waits(&plan, Timestamp::now())).flatten();
+        let waits = match state {
+            CampaignState::Running => self.why_it_waits(id, &plan, Timestamp::now()).await,
+            _ => None,
+        };
         let reach = match state {
             CampaignState::Draft => Ok(broker_schemas::message::Reach::default()),
             _ => self.bus.call(&scope.within(PATIENCE), &GetReach { campaign: id }).await,
@@ -56,7 +58,20 @@ impl Module {
     }
 }
 
-/// Why a campaign that runs sends nothing now, though nothing is wrong.
+impl Module {
+    /// Why a campaign that runs sends nothing now, though nothing is wrong.
+    async fn why_it_waits(&self, id: u64, plan: &NewCampaign, now: Timestamp) -> Option<&'static str> {
+        if let Some(words) = why_it_waits(plan, now) {
+            return Some(words);
+        }
+        let waits = self.store.waits_for_others(id, RUNNING_MAX as u64, now).await;
+        let waits =
+            waits.inspect_err(|failure| tracing::debug!(?failure, campaign = id, "not known why it waits"));
+        waits.unwrap_or(false).then_some("waits until fewer campaigns are sent")
+    }
+}
+
+/// For which time a campaign that runs waits.
 fn why_it_waits(plan: &NewCampaign, now: Timestamp) -> Option<&'static str> {
     if plan.starts_at.is_some_and(|start| now < start) {
         Some("waits for its start")

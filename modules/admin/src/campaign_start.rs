@@ -26,10 +26,13 @@ impl Module {
             let Some(to) = next(stored.state, step)? else { return Ok(Done {}) };
             let begins_to_send = matches!(step, Step::Start | Step::Resume);
             if begins_to_send {
-                if stored.plan.ends_at.is_some_and(|end| end <= Timestamp::now()) {
+                let now = Timestamp::now();
+                if stored.plan.ends_at.is_some_and(|end| end <= now) {
                     return Err(Error::conflict("the campaign's end has passed").into());
                 }
-                if self.store.running_campaigns().await? >= u64::from(RUNNING_MAX) {
+                // One that waits for its start takes no other's place.
+                let sends = stored.plan.starts_at.is_none_or(|start| start <= now);
+                if sends && self.store.running_campaigns(now).await? >= RUNNING_MAX as u64 {
                     return Err(Error::conflict(format!(
                         "{RUNNING_MAX} campaigns are running: pause one first"
                     ))

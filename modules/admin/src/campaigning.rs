@@ -31,8 +31,10 @@ use crate::Module;
 use crate::store::{Leased, Store};
 use runner::Runner;
 
-/// The most campaigns that run at once.
-pub(crate) const RUNNING_MAX: u32 = 16;
+/// The most campaigns that are sent at once; those that wait for their start aside.
+pub(crate) const RUNNING_MAX: usize = 16;
+/// The most campaigns that it looks at for one whose hours these are.
+const LOOK_AT: u32 = 1_000;
 /// How often it looks for campaigns whose time has come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// For so long a copy that died keeps others from going on with its campaigns.
@@ -82,24 +84,30 @@ async fn start_due(
         tracing::info!(expired, "campaigns whose end has come");
     }
     let lease = lease(copy);
-    for due in module.store.due_campaigns(lease, RUNNING_MAX).await? {
-        let opens = due.plan.hours.is_none_or(|hours| includes(hours, lease.now));
-        if opens && running.lock().unwrap_or_else(PoisonError::into_inner).insert(due.id) {
+    for (campaign, hours) in module.store.due_campaigns(lease, LOOK_AT).await? {
+        let opens = hours.is_none_or(|hours| includes(hours, lease.now));
+        if opens && take_place(running, campaign) {
             let runner = Runner::new(
                 module.store.clone(),
                 module.courier.clone(),
                 copy.to_owned(),
-                due.id,
+                campaign,
                 stop.clone(),
             );
             let running = running.clone();
             runners.spawn(async move {
                 runner.run().await;
-                running.lock().unwrap_or_else(PoisonError::into_inner).remove(&due.id);
+                running.lock().unwrap_or_else(PoisonError::into_inner).remove(&campaign);
             });
         }
     }
     Ok(())
+}
+
+/// Takes one of the places for campaigns that are sent at once; `false` when none is free, or this one has one.
+fn take_place(running: &Running, campaign: u64) -> bool {
+    let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+    running.len() < RUNNING_MAX && running.insert(campaign)
 }
 
 /// Whether this copy may still send, kept true while `work` is done.

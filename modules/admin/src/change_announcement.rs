@@ -5,7 +5,7 @@ use broker_schemas::{Done, Error, Operator, Timestamp};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
-use crate::announce::check_end;
+use crate::horizon::check_end;
 use crate::store::Changed;
 use crate::text::check_says_something;
 use crate::withdraw::no_such_announcement;
@@ -18,7 +18,7 @@ impl Handle<ChangeAnnouncement> for Module {
                 return Err(Error::invalid("expected a text, an end (until), or both").into());
             }
             text.map_or(Ok(()), |text| check_says_something("text", text))?;
-            request.until.map_or(Ok(()), |until| check_end(until, Timestamp::now()))?;
+            request.until.map_or(Ok(()), |until| check_end("until", until, Timestamp::now()))?;
             match self.store.change_announcement(request.announcement, text, request.until).await? {
                 Changed::To(event) => self.push_announced(&event).await,
                 Changed::Missing => return Err(no_such_announcement().into()),

@@ -12,7 +12,8 @@ impl Handle<DissolveGroup> for Module {
         let group = request.group;
         self.audited(call, &request, None, async {
             let by = call.caller.signed_in().user();
-            Ok(self.bus.call(&call.scope, &DissolveByStaff { group, by }).await?)
+            let spared = self.spared(call).await?;
+            Ok(self.bus.call(&call.scope, &DissolveByStaff { group, by, spared }).await?)
         })
         .await
     }

@@ -31,6 +31,7 @@ mod change_announcement;
 mod dissolve_group;
 mod distribution;
 mod grant;
+mod horizon;
 mod list_audit;
 mod list_unseen;
 mod moderation;

@@ -12,7 +12,8 @@ impl Handle<RemoveMessage> for Module {
         let RemoveMessage { conversation, seq } = request;
         self.audited(call, &request, None, async {
             let by = call.caller.signed_in().user();
-            Ok(self.bus.call(&call.scope, &Remove { conversation, seq, by }).await?)
+            let spared = self.spared(call).await?;
+            Ok(self.bus.call(&call.scope, &Remove { conversation, seq, by, spared }).await?)
         })
         .await
     }

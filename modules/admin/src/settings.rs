@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How many reports a user may make in 24 hours, 1 to 1,000. Default: 20.
+    /// How many reports a user may make in 24 hours, and how many rules make about one user, 1 to 1,000. Default: 20.
     pub reports_per_day: u32,
 }
 

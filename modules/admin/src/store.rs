@@ -18,7 +18,7 @@ pub(crate) use reports::Taken;
 
 /// What [`Database::open`] applies.
 pub(crate) const MIGRATIONS: &[Migration] = &[
-    both(1, "admin", include_str!("../migrations/0001_admin.sql")),
+    Migration::both(1, "admin", include_str!("../migrations/0001_admin.sql")),
     Migration {
         version: 2,
         name: "audit",
@@ -26,10 +26,6 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/0002_audit.postgres.sql"),
     },
 ];
-
-const fn both(version: i64, name: &'static str, sql: &'static str) -> Migration {
-    Migration { version, name, sqlite: sql, postgres: sql }
-}
 
 /// This module's tables. Cheap to clone.
 #[derive(Debug, Clone)]

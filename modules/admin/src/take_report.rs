@@ -1,4 +1,4 @@
-//! `admin.take_report`: what a user reports.
+//! `admin.take_report`: what a user reports, or a rule.
 
 use std::time::Duration;
 

@@ -22,6 +22,7 @@ mod relation;
 mod remove;
 mod request;
 mod requests;
+mod set_silence;
 mod settings;
 mod store;
 mod unblock;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, UserId, friend, user};
-use natter_host::{Bus, Limiter, Part, Process, Running};
+use natter_host::{Bus, Limiter, Part, Process, Running, Silences};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -47,6 +48,7 @@ pub struct Friend;
 struct Module {
     bus: Bus,
     store: Store,
+    silences: Silences,
     limits: Settings,
     changes: Limiter<UserId>,
 }
@@ -57,10 +59,13 @@ impl Part for Friend {
 
     async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
         settings.check()?;
-        let store = Store::new(process.database(Self::NAME, MIGRATIONS).await?);
+        let database = process.database(Self::NAME, MIGRATIONS).await?;
+        let silences = Silences::new(database.clone());
+        let store = Store::new(database);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let changes = settings.changes();
-        let module = Arc::new(Module { bus: bus.clone(), store: store.clone(), limits: settings, changes });
+        let module =
+            Arc::new(Module { bus: bus.clone(), store: store.clone(), silences, limits: settings, changes });
         let serving = process
             .serve::<friend::Friend, _>(bus, module.clone())
             .await?

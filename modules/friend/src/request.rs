@@ -11,6 +11,7 @@ impl Handle<Request> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Request) -> Result<Requested> {
         let pair = Pair::new(call.caller.user(), request.user)?;
         self.check_rate(pair.me)?;
+        self.silences.check(pair.me).await?;
         let people = self.people(&call.scope, &[pair.me, pair.other]).await?;
         if people.get(pair.other).is_none() {
             return Err(Error::not_found("there is no such user").into());

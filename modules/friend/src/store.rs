@@ -5,6 +5,7 @@ use std::fmt;
 use broker_schemas::friend::Gate;
 use broker_schemas::message::SetGate;
 use broker_schemas::{Timestamp, UserId};
+use natter_host::silence::SILENCE_TABLE;
 use natter_host::{Database, Result, Transaction};
 use sqlx::AnyConnection;
 
@@ -12,7 +13,7 @@ use crate::relation::{Pair, Relation, Tie};
 
 /// What [`Database::open`] applies.
 pub(crate) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "friends", include_str!("../migrations/0001_friends.sql"))];
+    &[(1, "friends", include_str!("../migrations/0001_friends.sql")), (2, "silences", SILENCE_TABLE)];
 
 /// The most entries of one kind in one answer, so that it fits into a message of the bus.
 pub(crate) const LISTED: u32 = 1_024;

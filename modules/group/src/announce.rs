@@ -13,8 +13,10 @@ impl Handle<Announce> for Module {
         if request.text.contains('\0') {
             return Err(Error::invalid("text: the character U+0000 is not accepted").into());
         }
+        let caller = call.caller.user();
+        self.silences.check(caller).await?;
         self.rules.current().check_text("text", &request.text)?;
-        let outcome = self.change(call.caller.user(), &request).await?;
+        let outcome = self.change(caller, &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

@@ -18,6 +18,7 @@ const TELLING: Duration = Duration::from_secs(1);
 impl Handle<Create> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Create) -> Result<Created> {
         let owner = call.caller.user();
+        self.silences.check(owner).await?;
         let name = group::name(&request.name)?;
         self.rules.current().check_name("name", &name)?;
         let members = request.members.map(List::into_inner).unwrap_or_default();

@@ -13,6 +13,7 @@ impl Handle<Invite> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Invite) -> Result<Done> {
         let caller = call.caller.user();
         check_other(caller, request.user)?;
+        self.silences.check(caller).await?;
         // First, so that nobody is asked about for who may not invite, or in vain.
         let seen = self.store.look(caller, &request).await?;
         let being = self.store.being(seen.group.id, request.user).await?;

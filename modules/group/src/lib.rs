@@ -36,6 +36,7 @@ mod rename;
 mod requests;
 mod set_role;
 mod set_rules;
+mod set_silence;
 mod settings;
 mod store;
 mod transfer;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, UserId};
-use natter_host::{Bus, Limiter, Part, Process, RulesInForce, Running};
+use natter_host::{Bus, Limiter, Part, Process, RulesInForce, Running, Silences};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,6 +74,7 @@ struct Module {
     turns: Turns,
     /// What names and announcements must not contain.
     rules: RulesInForce,
+    silences: Silences,
     making: Limiter<UserId>,
 }
 
@@ -84,6 +86,7 @@ impl Part for Group {
         settings.check()?;
         let database = process.database(Self::NAME, MIGRATIONS).await?;
         let rules = RulesInForce::open(database.clone()).await?;
+        let silences = Silences::new(database.clone());
         let store = Store::new(database);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let (turns, making) = (Turns::default(), settings.making());
@@ -95,6 +98,7 @@ impl Part for Group {
             changes,
             turns,
             rules,
+            silences,
             making,
         });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;

@@ -10,8 +10,10 @@ use crate::{Module, Settings, group};
 
 impl Handle<Rename> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Rename) -> Result<Done> {
+        let caller = call.caller.user();
+        self.silences.check(caller).await?;
         self.rules.current().check_name("name", &request.name)?;
-        let outcome = self.change(call.caller.user(), &request).await?;
+        let outcome = self.change(caller, &request).await?;
         self.finish(&call.scope, &outcome).await
     }
 }

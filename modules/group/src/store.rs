@@ -14,6 +14,7 @@ pub(crate) mod tests;
 use broker_schemas::rights::Role;
 use broker_schemas::{GroupId, Timestamp, UserId};
 use natter_host::rules::RULES_TABLE;
+use natter_host::silence::SILENCE_TABLE;
 use natter_host::{Database, Result};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
@@ -30,7 +31,8 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "groups", include_str!("../migrations/0001_groups.sql")),
     (2, "rules", RULES_TABLE),
     (10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
-    (11, "tellers", include_str!("../migrations/0011_tellers.sql")),
+    (11, "silences", SILENCE_TABLE),
+    (12, "tellers", include_str!("../migrations/0012_tellers.sql")),
 ];
 
 /// The most entries of one kind in one answer, so that it fits into a message of the bus.
@@ -180,9 +182,4 @@ impl Store {
             .map(|(user, since)| Ok(Entry { user: user.try_into()?, since: Timestamp(since) }))
             .collect()
     }
-}
-
-/// `$3, $4, $5`, for a list of values.
-fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }

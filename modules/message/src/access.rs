@@ -4,6 +4,7 @@
 use broker_schemas::message::Standing;
 use broker_schemas::rights::Role;
 use broker_schemas::{Conversation, Error, Seq, Timestamp};
+use natter_host::moment;
 
 /// What holds for a conversation as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +104,6 @@ impl Seat {
     }
 }
 
-/// The refusal of somebody who can't write anywhere.
-pub(crate) fn silenced(until: Timestamp) -> Error {
-    Error::forbidden(format!("you can't write until {}: a moderator has muted you", moment(until)))
-}
-
 /// Not there, or not the caller's: the caller learns no difference.
 pub(crate) fn no_such_conversation() -> Error {
     Error::not_found("conversation: you are in no such conversation")
@@ -116,15 +112,6 @@ pub(crate) fn no_such_conversation() -> Error {
 /// Not there, or from before the caller joined.
 pub(crate) fn no_such_message() -> Error {
     Error::not_found("seq: there is no such message")
-}
-
-/// A moment in words, such as `2026-01-31T12:00:00Z`.
-fn moment(at: Timestamp) -> String {
-    /// The end of the year 9999, beyond which there is no form for it.
-    const LAST: u64 = 253_402_300_799;
-    let seconds = u64::try_from(at.0 / 1_000).unwrap_or(0).min(LAST);
-    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
-        .to_string()
 }
 
 #[cfg(test)]

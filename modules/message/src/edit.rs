@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use broker_schemas::message::{Changed, Edit, EditedEvent};
 use broker_schemas::{Error, SignedIn, Timestamp, UserId};
+use natter_host::silence::check_not_silenced;
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
@@ -42,7 +43,7 @@ pub(crate) async fn apply(
     let mut transaction = store.begin().await?;
     let target = store.target(&mut transaction, user, conversation, seq).await?;
     check(&target, user, within, now, text)?;
-    Store::check_not_silenced(&mut *transaction, user, now).await?;
+    check_not_silenced(&mut *transaction, user, now).await?;
     if target.entry.text == **text {
         return Ok(Applied::Already(target.entry.revision));
     }

@@ -62,7 +62,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, message};
-use natter_host::{Batcher, Bus, Failure, Part, Process, RulesInForce, Running};
+use natter_host::{Batcher, Bus, Failure, Part, Process, RulesInForce, Running, Silences};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -84,6 +84,7 @@ struct Module {
     posts: post::Posts,
     /// What texts must not contain.
     rules: RulesInForce,
+    silences: Silences,
     watch: watch::Watch,
     limits: limits::Limits,
     settings: Settings,
@@ -98,6 +99,7 @@ impl Part for Message {
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let database = process.database(Self::NAME, store::MIGRATIONS).await?;
         let rules = RulesInForce::open(database.clone()).await?;
+        let silences = Silences::new(database.clone());
         let store = Store::new(database);
         older::index(&store).await.map_err(|failure| match failure {
             Failure::Refused(error) => error.into(),
@@ -118,6 +120,7 @@ impl Part for Message {
             receipts,
             posts: post::Posts::new(),
             rules,
+            silences,
             watch,
             limits: limits::Limits::new(&settings),
             settings,

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use broker_schemas::message::{Entry, Payload, Sent};
 use broker_schemas::{Conversation, Error, Seq, Timestamp, UserId};
 use natter_host::Failure;
+use natter_host::silence::silenced;
 use uuid::Uuid;
 
-use crate::access::{Member, Place, Seat, silenced};
+use crate::access::{Member, Place, Seat};
 
 /// A message that isn't stored yet.
 #[derive(Debug, Clone)]

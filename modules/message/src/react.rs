@@ -3,6 +3,7 @@
 use broker_schemas::message::{Changed, REACTION_BYTES, REACTIONS_MAX, React, ReactedEvent};
 use broker_schemas::visible::{is_deceptive, is_visible};
 use broker_schemas::{Error, SignedIn, Timestamp, UserId};
+use natter_host::silence::check_not_silenced;
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
@@ -43,7 +44,7 @@ pub(crate) async fn apply(
     let mut transaction = store.begin().await?;
     let target = store.target(&mut transaction, user, conversation, seq).await?;
     target.seat.check_may_write(now)?;
-    Store::check_not_silenced(&mut *transaction, user, now).await?;
+    check_not_silenced(&mut *transaction, user, now).await?;
     if target.entry.recalled_by.is_some() && !removed {
         return Err(Error::conflict("seq: the message was recalled").into());
     }

@@ -2,6 +2,7 @@
 
 use broker_schemas::admin::{self, Subject, TakeReport};
 use broker_schemas::message::{Entry, Payload, Report};
+use broker_schemas::visible::is_visible;
 use broker_schemas::{Conversation, Done, Error, Seq, SignedIn, Text, UserId};
 use natter_host::{Call, Handle, Result};
 
@@ -12,14 +13,17 @@ use crate::store::Store;
 impl Handle<Report> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Report) -> Result<Done> {
         let Report { conversation, seq, reason } = request;
-        if reason.trim().is_empty() || reason.contains('\0') {
-            return Err(Error::invalid("reason: expected 1 to 1024 bytes without U+0000").into());
+        if !is_visible(&reason) || reason.contains('\0') {
+            return Err(Error::invalid(
+                "reason: expected 1 to 1024 bytes with something to see, without U+0000",
+            )
+            .into());
         }
         let by = call.caller.user();
         let entry = seen(&self.store, by, conversation, seq).await?;
         // Nothing is recorded here: while the administration is down, the user is told so.
         let about = subject(conversation, seq, entry.from, &entry.text, entry.payload.as_ref())?;
-        let report = TakeReport { by, about, reason };
+        let report = TakeReport { by: Some(by), about, reason };
         Ok(self.bus.call(&call.scope, &report).await?)
     }
 }

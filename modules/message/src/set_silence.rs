@@ -4,16 +4,14 @@
 //! refused by every copy of the module.
 
 use broker_schemas::message::SetSilence;
-use broker_schemas::{Done, Part, Timestamp};
+use broker_schemas::{Done, Part};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
 
 impl Handle<SetSilence> for Module {
     async fn handle(&self, _: &Call<Part>, request: SetSilence) -> Result<Done> {
-        let SetSilence { user, until } = request;
-        self.store.set_silence(user, until, Timestamp::now()).await?;
-        tracing::info!(%user, ?until, "silence set");
+        self.silences.set(request.user, request.until).await?;
         Ok(Done {})
     }
 }
@@ -24,9 +22,8 @@ mod tests {
     use std::time::Duration;
 
     use broker_schemas::message::{Edit, React, Recall};
-    use broker_schemas::{Code, Text};
+    use broker_schemas::{Code, Text, Timestamp};
 
-    use super::*;
     use crate::plan::Outcome;
     use crate::retry::retrying;
     use crate::store::Store;
@@ -36,7 +33,7 @@ mod tests {
 
     /// Other copies that write without a pause may keep this one from beginning.
     async fn silence(store: &Store, number: u64, until: Option<Timestamp>) {
-        while let Err(failure) = store.set_silence(user(number), until, Timestamp::now()).await {
+        while let Err(failure) = store.set_silence(user(number), until).await {
             let failure = format!("{failure:?}");
             assert!(failure.contains("Unavailable"), "{failure}");
         }

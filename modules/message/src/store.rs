@@ -30,22 +30,18 @@ pub(crate) use rewrite::Target;
 pub(crate) use search::Hits;
 
 pub(crate) const MIGRATIONS: &[Migration] = &[
-    both(1, "conversations", include_str!("../migrations/0001_conversations.sql")),
-    both(2, "groups", include_str!("../migrations/0002_groups.sql")),
+    Migration::both(1, "conversations", include_str!("../migrations/0001_conversations.sql")),
+    Migration::both(2, "groups", include_str!("../migrations/0002_groups.sql")),
     Migration {
         version: 3,
         name: "search",
         sqlite: include_str!("../migrations/0003_search.sqlite.sql"),
         postgres: include_str!("../migrations/0003_search.postgres.sql"),
     },
-    both(4, "administration", include_str!("../migrations/0004_administration.sql")),
-    both(5, "rules", RULES_TABLE),
-    both(10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
+    Migration::both(4, "administration", include_str!("../migrations/0004_administration.sql")),
+    Migration::both(5, "rules", RULES_TABLE),
+    Migration::both(10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
 ];
-
-const fn both(version: i64, name: &'static str, sql: &'static str) -> Migration {
-    Migration { version, name, sqlite: sql, postgres: sql }
-}
 
 type Result<T> = std::result::Result<T, Failure>;
 

@@ -3,12 +3,12 @@
 use broker_schemas::message::{Typing, TypingEvent};
 use broker_schemas::subject::Audience;
 use broker_schemas::{Done, SignedIn, Timestamp};
+use natter_host::silence::check_not_silenced;
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
 use crate::access::no_such_conversation;
 use crate::push::{self, AsOf};
-use crate::store::Store;
 
 impl Handle<Typing> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Typing) -> Result<Done> {
@@ -18,7 +18,7 @@ impl Handle<Typing> for Module {
         if !self.limits.passes_typing(user, conversation) {
             return Ok(Done {});
         }
-        Store::check_not_silenced(self.store.reader(), user, Timestamp::now()).await?;
+        check_not_silenced(self.store.reader(), user, Timestamp::now()).await?;
         let event = TypingEvent { conversation, user };
         match conversation.peer_of(user) {
             Some(peer) => {

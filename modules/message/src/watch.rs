@@ -28,7 +28,7 @@ impl Watch {
         (Self { queue }, hand_over(bus, reports, stop))
     }
 
-    /// Has a message reported, in its author's name, for the rule that has these words.
+    /// Has a message reported for the rule that has these words.
     pub(crate) fn report(&self, conversation: Conversation, seq: Seq, from: UserId, text: &str, words: &str) {
         let mut reason = format!("rule: {words}");
         reason.truncate(reason.floor_char_boundary(1024));
@@ -36,7 +36,7 @@ impl Watch {
         else {
             return;
         };
-        if self.queue.try_send(TakeReport { by: from, about, reason }).is_err() {
+        if self.queue.try_send(TakeReport { by: None, about, reason }).is_err() {
             tracing::warn!(%conversation, %seq, "too many reports of rules wait; this one is left out");
         }
     }

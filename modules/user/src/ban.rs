@@ -1,8 +1,7 @@
 //! What a ban is, and what a banned user is told.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use broker_schemas::{Error, Timestamp};
+use natter_host::moment;
 
 /// Why and until when somebody is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +29,6 @@ impl Ban {
     pub(crate) fn refusal(&self) -> Error {
         Error::forbidden(self.words())
     }
-}
-
-/// A moment in words, such as `2026-01-31T12:00:00Z`.
-fn moment(at: Timestamp) -> String {
-    /// The end of the year 9999, beyond which there is no form for it.
-    const LAST: u64 = 253_402_300_799;
-    let seconds = u64::try_from(at.0 / 1_000).unwrap_or(0).min(LAST);
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod set_ban;
 mod set_display_name;
 mod set_role;
 mod set_rules;
+mod set_silence;
 mod settings;
 mod staff;
 mod store;
@@ -50,7 +51,9 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, UserId, user};
-use natter_host::{Batcher, Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Verifier};
+use natter_host::{
+    Batcher, Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Silences, Verifier,
+};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -78,6 +81,7 @@ struct Module {
     signer: Signer,
     /// What names must not contain.
     rules: RulesInForce,
+    silences: Silences,
     verifier: Verifier,
     settings: Settings,
 }
@@ -94,10 +98,12 @@ impl Part for User {
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let database = process.database(Self::NAME, store::MIGRATIONS).await?;
         let rules = RulesInForce::open(database.clone()).await?;
+        let silences = Silences::new(database.clone());
         let store = Arc::new(Store::new(database));
         let module = Arc::new(Module {
             bus: bus.clone(),
             rules,
+            silences,
             resumptions: Resuming::start(store.clone()),
             store,
             passwords: Passwords::new(&settings)?,

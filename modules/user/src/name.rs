@@ -1,7 +1,7 @@
 //! What a user may be called.
 
 use broker_schemas::Error;
-use broker_schemas::visible::{is_deceptive, is_visible};
+use broker_schemas::visible::{gist, is_deceptive, is_visible};
 
 /// The name of the platform's own account, which nobody can register.
 pub(crate) const RESERVED: &str = "natter";
@@ -39,6 +39,15 @@ pub(crate) fn display_name(text: &str) -> Result<String, Error> {
     Ok(text.to_owned())
 }
 
+/// Checks that a display name doesn't look like the platform's own, which is `system_name` or [`RESERVED`].
+pub(crate) fn check_not_the_platforms(display_name: &str, system_name: &str) -> Result<(), Error> {
+    let shown = gist(display_name);
+    if shown == gist(system_name) || shown == RESERVED {
+        return Err(Error::conflict("display_name: this one is the platform's own"));
+    }
+    Ok(())
+}
+
 /// What the user calls a device, without the space around it.
 pub(crate) fn device(text: Option<&str>) -> Result<&str, Error> {
     let text = text.unwrap_or_default().trim();
@@ -69,6 +78,19 @@ mod tests {
             assert_eq!(check(name).unwrap_err().code, broker_schemas::Code::Conflict);
         }
         assert!(check("natter1").is_ok());
+    }
+
+    #[test]
+    fn nobody_is_shown_as_the_platform() {
+        for name in
+            ["Natter", "NATTER", "N a t t e r", "Nat\u{200d}ter", "Die Post", "die\u{a0}post", "DiePost"]
+        {
+            let refused = check_not_the_platforms(name, "Die Post").unwrap_err();
+            assert_eq!(refused.code, broker_schemas::Code::Conflict, "{name}");
+        }
+        for name in ["Natterjack", "Post", "Die Posten"] {
+            assert!(check_not_the_platforms(name, "Die Post").is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ impl Handle<Register> for Module {
         name::check(&request.name)?;
         password::check("password", &request.password, &request.name)?;
         let display_name = name::display_name(request.display_name.as_deref().unwrap_or(&request.name))?;
+        name::check_not_the_platforms(&display_name, &self.settings.system_name)?;
         let rules = self.rules.current();
         rules.check_name("name", &request.name)?;
         rules.check_name("display_name", &display_name)?;

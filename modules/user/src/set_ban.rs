@@ -1,6 +1,7 @@
 //! `user.set_ban`: keeps a user out, or lets the user in again.
 
 use broker_schemas::user::SetBan;
+use broker_schemas::visible::is_visible;
 use broker_schemas::{Done, Error, Part, Timestamp, UserId};
 use natter_host::{Call, Handle, Result};
 
@@ -35,8 +36,10 @@ impl Module {
 /// Names the field that is against a rule.
 fn checked(ban: broker_schemas::user::Ban) -> std::result::Result<Ban, Error> {
     let reason = ban.reason.trim().to_owned();
-    if reason.is_empty() || reason.contains('\0') {
-        return Err(Error::invalid("ban.reason: expected 1 to 1024 bytes without U+0000"));
+    if !is_visible(&reason) || reason.contains('\0') {
+        return Err(Error::invalid(
+            "ban.reason: expected 1 to 1024 bytes with something to see, without U+0000",
+        ));
     }
     if ban.until.is_some_and(|until| until <= Timestamp::now()) {
         return Err(Error::invalid("ban.until: expected a moment to come"));

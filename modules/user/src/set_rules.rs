@@ -12,3 +12,11 @@ impl Handle<SetRules> for Module {
         Ok(Done {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn rules_hold_after_a_restart() {
+        natter_host::testing::assert_rules_are_kept("user", crate::store::MIGRATIONS).await;
+    }
+}

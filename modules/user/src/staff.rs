@@ -1,4 +1,4 @@
-//! `user.staff`: everyone with a role.
+//! `user.staff`: everyone with a role, and the platform's own account.
 
 use broker_schemas::Part;
 use broker_schemas::user::{ListStaff, Staff};
@@ -8,6 +8,6 @@ use crate::Module;
 
 impl Handle<ListStaff> for Module {
     async fn handle(&self, _: &Call<Part>, _: ListStaff) -> Result<Staff> {
-        Ok(Staff { members: self.store.staff().await? })
+        Ok(Staff { members: self.store.staff().await?, system: self.store.known_system_account().await? })
     }
 }

@@ -19,7 +19,8 @@ pub(crate) mod tests;
 use broker_schemas::user::{PresenceChanged, Profile};
 use broker_schemas::{SessionId, Timestamp, UserId};
 use natter_host::rules::RULES_TABLE;
-use natter_host::{Database, Result, Transaction};
+use natter_host::silence::SILENCE_TABLE;
+use natter_host::{Database, Result, Transaction, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
 use tokio::sync::Semaphore;
@@ -36,6 +37,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("../migrations/0001_accounts.sql")),
     (2, "administration", include_str!("../migrations/0002_administration.sql")),
     (3, "rules", RULES_TABLE),
+    (4, "silences", SILENCE_TABLE),
 ];
 
 /// How many rows one statement names; both databases take more.
@@ -272,11 +274,6 @@ async fn settle(transaction: &mut Transaction, users: &[i64]) -> Result<Vec<Pres
         }
     }
     Ok(changes)
-}
-
-/// `$3, $4, $5`, for a list of values.
-fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 fn profile(row: &AnyRow) -> Result<Profile> {

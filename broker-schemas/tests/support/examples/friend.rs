@@ -40,6 +40,9 @@ pub(super) fn examples() -> Vec<Example> {
         reply::<friend::GetGate>("friends", &friend::Gate { open: true, version: 1 }),
         reply::<friend::GetGate>("never met", &friend::Gate { open: false, version: 0 }),
         reply::<friend::GetGate>("the largest version", &friend::Gate { open: true, version: u64::MAX }),
+        request("for a time", &friend::SetSilence { user: user_id(7), until: Some(then()) }),
+        request("lifted", &friend::SetSilence { user: user_id(7), until: None }),
+        reply::<friend::SetSilence>("done", &Done {}),
         request("a user", &friend::ForgetUser { user: user_id(7) }),
         reply::<friend::ForgetUser>("done", &Done {}),
         event(

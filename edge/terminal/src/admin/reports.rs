@@ -60,7 +60,7 @@ fn users_in(report: &admin::Report) -> Vec<broker_schemas::UserId> {
         Subject::Message { from, .. } => from,
     };
     let settled = report.settled.as_ref().map(|settled| settled.by);
-    [Some(report.by), Some(about), settled].into_iter().flatten().collect()
+    [report.by, Some(about), settled].into_iter().flatten().collect()
 }
 
 fn table(reports: &[admin::Report], names: &Names) -> Table {
@@ -77,7 +77,7 @@ fn table(reports: &[admin::Report], names: &Names) -> Table {
         table.row([
             report.report.to_string(),
             moment::shown(report.made_at),
-            names.of(report.by),
+            report.by.map_or_else(|| "a rule".to_owned(), |by| names.of(by)),
             report.times.to_string(),
             about,
             beginning(&report.reason, TEXT),

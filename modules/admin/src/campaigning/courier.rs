@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker_schemas::admin::{Segment, Span, TEXT_BYTES};
 use broker_schemas::group::MemberIds;
 use broker_schemas::message::Post;
-use broker_schemas::user::{FindUsers, LOOKUP_MAX, Lookup, SystemAccount};
+use broker_schemas::user::{FindUsers, LOOKUP_MAX, SystemAccount};
 use broker_schemas::{Error, List, Text, UserId};
 use natter_host::{Bus, Scope};
 use tokio::sync::OnceCell;
@@ -16,6 +16,8 @@ use crate::Checked;
 
 /// Users that are asked for at once.
 const PAGE: u32 = 512;
+/// Members that are counted at once.
+const COUNTED: u32 = 1_024;
 const ASK: Duration = Duration::from_secs(5);
 const POST: Duration = Duration::from_secs(10);
 
@@ -49,28 +51,31 @@ impl Courier for BusCourier {
     async fn page(&self, segment: &Segment, after: Option<UserId>) -> Checked<Page> {
         let scope = Scope::background(ASK);
         match segment {
-            Segment::All {} => self.find(&scope, Span::default(), Span::default(), after).await,
-            Segment::SignedUp(span) => self.find(&scope, *span, Span::default(), after).await,
-            Segment::LastSeen(span) => self.find(&scope, Span::default(), *span, after).await,
+            Segment::All {} => self.find(&scope, FindUsers { after, ..everyone(PAGE) }).await,
+            Segment::SignedUp(span) => {
+                self.find(&scope, FindUsers { signed_up: *span, after, ..everyone(PAGE) }).await
+            }
+            Segment::LastSeen(span) => {
+                self.find(&scope, FindUsers { last_seen: *span, after, ..everyone(PAGE) }).await
+            }
             Segment::Group(group) => {
                 let found = self.bus.call(&scope, &MemberIds { group: *group, after, limit: PAGE }).await?;
-                self.existing(&scope, found.users).await
+                self.among(&scope, found.users).await
             }
             Segment::Users(listed) => {
                 let users = following(listed, after).take(PAGE as usize).collect();
-                self.existing(&scope, users).await
+                self.among(&scope, users).await
             }
         }
     }
 
     async fn post(&self, campaign: u64, text: &str, to: Vec<UserId>) -> Checked<()> {
         let scope = Scope::background(POST);
-        let from = self.sender(&scope).await?;
-        let to = List::new(to.into_iter().filter(|user| *user != from).collect::<Vec<_>>());
-        let to = to.map_err(Error::invalid)?;
         if to.is_empty() {
             return Ok(());
         }
+        let from = self.sender(&scope).await?;
+        let to = List::new(to).map_err(Error::invalid)?;
         let text = Text::<TEXT_BYTES>::new(text).and_then(|text| Text::new(text.into_inner()));
         let post = Post { campaign, from, to, text: text.map_err(Error::invalid)? };
         self.bus.call(&scope, &post).await.map(drop)
@@ -87,56 +92,69 @@ impl BusCourier {
         self.sender.get_or_try_init(ask).await.copied()
     }
 
-    async fn find(
-        &self,
-        scope: &Scope,
-        signed_up: Span,
-        last_seen: Span,
-        after: Option<UserId>,
-    ) -> Checked<Page> {
-        let find = FindUsers { signed_up, last_seen, after, limit: PAGE };
+    async fn find(&self, scope: &Scope, find: FindUsers) -> Checked<Page> {
         let users = self.bus.call(scope, &find).await?.users;
         Ok(Page { last: users.last().copied(), users })
     }
 
-    /// Those of `users` that exist.
-    async fn existing(&self, scope: &Scope, users: Vec<UserId>) -> Checked<Page> {
+    /// Those of `users`, who are in order, to whom a campaign may be sent: who exist, aren't banned, and aren't the platform.
+    async fn among(&self, scope: &Scope, users: Vec<UserId>) -> Checked<Page> {
         let last = users.last().copied();
         if users.is_empty() {
             return Ok(Page { users, last });
         }
-        let users = List::new(users).map_err(Error::invalid)?;
-        let found = self.bus.call(scope, &Lookup { users }).await?;
-        let mut users: Vec<_> = found.profiles.into_iter().map(|profile| profile.user).collect();
-        users.sort_unstable();
+        let among = Some(List::new(users).map_err(Error::invalid)?);
+        let users = self.bus.call(scope, &FindUsers { among, ..everyone(PAGE) }).await?.users;
         Ok(Page { users, last })
     }
 
-    /// How many users a segment has now.
+    /// To how many users a campaign to a segment would be sent now.
     pub(crate) async fn count(&self, scope: &Scope, segment: &Segment) -> Checked<u64> {
-        let find = |signed_up, last_seen| FindUsers { signed_up, last_seen, after: None, limit: 0 };
-        let none = Span::default();
-        let count = match segment {
-            Segment::All {} => self.bus.call(scope, &find(none, none)).await?.count,
-            Segment::SignedUp(span) => self.bus.call(scope, &find(*span, none)).await?.count,
-            Segment::LastSeen(span) => self.bus.call(scope, &find(none, *span)).await?.count,
+        match segment {
+            Segment::All {} => self.count_found(scope, everyone(0)).await,
+            Segment::SignedUp(span) => {
+                self.count_found(scope, FindUsers { signed_up: *span, ..everyone(0) }).await
+            }
+            Segment::LastSeen(span) => {
+                self.count_found(scope, FindUsers { last_seen: *span, ..everyone(0) }).await
+            }
             Segment::Group(group) => {
-                self.bus.call(scope, &MemberIds { group: *group, after: None, limit: 0 }).await?.count
+                let (mut count, mut after) = (0, None);
+                loop {
+                    let page = MemberIds { group: *group, after, limit: COUNTED };
+                    let users = self.bus.call(scope, &page).await?.users;
+                    let Some(last) = users.last() else { return Ok(count) };
+                    after = Some(*last);
+                    count += self.count_among(scope, users).await?;
+                }
             }
             Segment::Users(listed) => {
                 let users: Vec<_> = following(listed, None).collect();
                 let mut count = 0;
                 for users in users.chunks(LOOKUP_MAX) {
-                    count += self.existing(scope, users.to_vec()).await?.users.len() as u64;
+                    count += self.count_among(scope, users.to_vec()).await?;
                 }
-                Some(count)
+                Ok(count)
             }
-        };
-        count.ok_or_else(|| {
+        }
+    }
+
+    async fn count_among(&self, scope: &Scope, users: Vec<UserId>) -> Checked<u64> {
+        let among = Some(List::new(users).map_err(Error::invalid)?);
+        self.count_found(scope, FindUsers { among, ..everyone(0) }).await
+    }
+
+    async fn count_found(&self, scope: &Scope, find: FindUsers) -> Checked<u64> {
+        self.bus.call(scope, &find).await?.count.ok_or_else(|| {
             tracing::error!("no count in the answer to a question for one");
             Error::internal()
         })
     }
+}
+
+/// Who may be written to, up to `limit` at once; 0 for how many there are.
+fn everyone(limit: u32) -> FindUsers {
+    FindUsers { among: None, signed_up: Span::default(), last_seen: Span::default(), after: None, limit }
 }
 
 /// Who is in a list after a user, by id, each once.

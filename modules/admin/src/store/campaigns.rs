@@ -5,7 +5,7 @@ use broker_schemas::admin::{CampaignState, Hours, Segment};
 use broker_schemas::{Timestamp, UserId};
 use natter_host::Result;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row, query, query_scalar};
+use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
 
 use super::{Store, bound, next_id, to_i64};
 
@@ -92,11 +92,22 @@ impl Store {
         rows.iter().map(stored).collect()
     }
 
-    pub(crate) async fn running_campaigns(&self) -> Result<u64> {
-        let count: i64 = query_scalar("SELECT COUNT(*) FROM campaign WHERE state = 'running'")
-            .fetch_one(self.database.read())
-            .await?;
+    /// How many campaigns run whose start has come.
+    pub(crate) async fn running_campaigns(&self, now: Timestamp) -> Result<u64> {
+        const SQL: &str = "
+            SELECT COUNT(*) FROM campaign WHERE state = 'running' AND (starts_at IS NULL OR starts_at <= $1)";
+        let count: i64 = query_scalar(SQL).bind(now.0).fetch_one(self.database.read()).await?;
         Ok(count.cast_unsigned())
+    }
+
+    /// Whether nobody sends a campaign while as many as `most` others are sent.
+    pub(crate) async fn waits_for_others(&self, id: u64, most: u64, now: Timestamp) -> Result<bool> {
+        const SQL: &str = "
+            SELECT COUNT(*), COUNT(CASE WHEN id = $1 THEN 1 END) FROM campaign
+            WHERE state = 'running' AND lease_until > $2";
+        let (sent, it): (i64, i64) =
+            query_as(SQL).bind(to_i64(id)).bind(now.0).fetch_one(self.database.read()).await?;
+        Ok(it == 0 && sent.cast_unsigned() >= most)
     }
 
     /// Moves a campaign from one state to another; `false` when it isn't in that state any more.
@@ -135,21 +146,24 @@ impl Store {
         Ok(query(SQL).bind(now.0).execute(self.database.write()).await?.rows_affected())
     }
 
-    /// Campaigns that run, whose time has come, and that nobody else sends.
-    pub(crate) async fn due_campaigns(&self, lease: Leased<'_>, limit: u32) -> Result<Vec<Stored>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM campaign
-             WHERE state = 'running' AND (starts_at IS NULL OR starts_at <= $1)
-               AND (lease_until IS NULL OR lease_until <= $1 OR lease_by = $2)
-             ORDER BY id LIMIT $3"
-        );
-        let rows = query(AssertSqlSafe(sql))
+    /// Campaigns that run, whose start has come, and that nobody else sends: each with its hours, by id.
+    pub(crate) async fn due_campaigns(
+        &self,
+        lease: Leased<'_>,
+        limit: u32,
+    ) -> Result<Vec<(u64, Option<Hours>)>> {
+        const SQL: &str = "
+            SELECT id, from_minute, to_minute FROM campaign
+            WHERE state = 'running' AND (starts_at IS NULL OR starts_at <= $1)
+              AND (lease_until IS NULL OR lease_until <= $1 OR lease_by = $2)
+            ORDER BY id LIMIT $3";
+        let rows = query(SQL)
             .bind(lease.now.0)
             .bind(lease.by)
             .bind(i64::from(limit))
             .fetch_all(self.database.read())
             .await?;
-        rows.iter().map(stored).collect()
+        rows.iter().map(|row| Ok((row.try_get::<i64, _>("id")?.cast_unsigned(), hours(row)?))).collect()
     }
 
     /// Takes the right to send a campaign, or keeps it. `None` when somebody else has it, or it doesn't run.
@@ -226,12 +240,6 @@ impl Store {
 fn stored(row: &AnyRow) -> Result<Stored> {
     let time =
         |column| -> Result<Option<Timestamp>> { Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp)) };
-    let minute = |column| -> Result<Option<u16>> {
-        Ok(row.try_get::<Option<i64>, _>(column)?.and_then(|minute| u16::try_from(minute).ok()))
-    };
-    let hours = minute("from_minute")?
-        .zip(minute("to_minute")?)
-        .map(|(from_minute, to_minute)| Hours { from_minute, to_minute });
     let segment: String = row.try_get("segment")?;
     let last_user: i64 = row.try_get("last_user")?;
     Ok(Stored {
@@ -242,7 +250,7 @@ fn stored(row: &AnyRow) -> Result<Stored> {
             segment: serde_json::from_str(&segment).context("a segment in the database")?,
             starts_at: time("starts_at")?,
             ends_at: time("ends_at")?,
-            hours,
+            hours: hours(row)?,
             per_second: u32::try_from(row.try_get::<i64, _>("per_second")?).unwrap_or(1).max(1),
         },
         state: state_of(&row.try_get::<String, _>("state")?)?,
@@ -250,6 +258,14 @@ fn stored(row: &AnyRow) -> Result<Stored> {
         recipients: row.try_get::<Option<i64>, _>("recipients")?.map(i64::cast_unsigned),
         last_user: (last_user > 0).then(|| last_user.try_into()).transpose()?,
     })
+}
+
+fn hours(row: &AnyRow) -> Result<Option<Hours>> {
+    let minute = |column| -> Result<Option<u16>> {
+        Ok(row.try_get::<Option<i64>, _>(column)?.and_then(|minute| u16::try_from(minute).ok()))
+    };
+    let both = minute("from_minute")?.zip(minute("to_minute")?);
+    Ok(both.map(|(from_minute, to_minute)| Hours { from_minute, to_minute }))
 }
 
 const STATES: [(CampaignState, &str); 6] = [

@@ -22,7 +22,8 @@ pub(crate) enum Taken {
 }
 
 impl Store {
-    /// Takes a report, unless its author made `most` others since a moment. The same one again changes nothing.
+    /// Takes a report, unless its author made `most` others since a moment, or rules made as many about whom it is about. The
+    /// same one again changes nothing.
     pub(crate) async fn take_report(
         &self,
         report: &TakeReport,
@@ -37,16 +38,16 @@ impl Store {
         const JOIN: &str = "
             INSERT INTO reporter (report_id, user_id, at) VALUES ($1, $2, $3)
             ON CONFLICT (report_id, user_id) DO NOTHING";
-        let subject = name(&report.about);
+        let (subject, reporter) = (name(&report.about), reporter(report));
         let mut transaction = self.begin().await?;
         // Reports are taken one after the other: two of the same are one, and a limit is one.
         let id = next_id(&mut transaction, "report").await?;
         let open: Option<i64> = query_scalar(FIND).bind(&subject).fetch_optional(&mut *transaction).await?;
         let report_id = open.unwrap_or(id);
-        if open.is_some() && has_reported(&mut transaction, report_id, report.by).await? {
+        if open.is_some() && has_reported(&mut transaction, report_id, reporter).await? {
             return Ok(Taken::Taken);
         }
-        if let Some(first) = limit_reached(&mut transaction, report.by, since, most).await? {
+        if let Some(first) = limit_reached(&mut transaction, reporter, since, most).await? {
             return Ok(Taken::TooMany { first });
         }
         if open.is_none() {
@@ -54,13 +55,13 @@ impl Store {
                 .bind(report_id)
                 .bind(&subject)
                 .bind(serde_json::to_string(&report.about).context("encode what is reported")?)
-                .bind(i64::from(report.by))
+                .bind(reporter)
                 .bind(report.reason.to_string())
                 .bind(now.0)
                 .execute(&mut *transaction)
                 .await?;
         }
-        query(JOIN).bind(report_id).bind(i64::from(report.by)).bind(now.0).execute(&mut *transaction).await?;
+        query(JOIN).bind(report_id).bind(reporter).bind(now.0).execute(&mut *transaction).await?;
         query("UPDATE report SET times = times + 1 WHERE id = $1")
             .bind(report_id)
             .execute(&mut *transaction)
@@ -112,30 +113,39 @@ impl Store {
     }
 }
 
-async fn has_reported(connection: &mut AnyConnection, report: i64, user: UserId) -> Result<bool> {
+async fn has_reported(connection: &mut AnyConnection, report: i64, reporter: i64) -> Result<bool> {
     let found: Option<i64> =
         query_scalar("SELECT user_id FROM reporter WHERE report_id = $1 AND user_id = $2")
             .bind(report)
-            .bind(i64::from(user))
+            .bind(reporter)
             .fetch_optional(connection)
             .await?;
     Ok(found.is_some())
 }
 
-/// When the first of the user's reports since a moment was made, if there are as many as one may make.
+/// When the first of the reporter's reports since a moment was made, if there are as many as one may make.
 async fn limit_reached(
     connection: &mut AnyConnection,
-    user: UserId,
+    reporter: i64,
     since: Timestamp,
     most: u32,
 ) -> Result<Option<Timestamp>> {
     let (count, first): (i64, Option<i64>) =
         query_as("SELECT COUNT(*), MIN(at) FROM reporter WHERE user_id = $1 AND at > $2")
-            .bind(i64::from(user))
+            .bind(reporter)
             .bind(since.0)
             .fetch_one(connection)
             .await?;
     Ok(first.filter(|_| count >= i64::from(most)).map(Timestamp))
+}
+
+/// Who reports, as the tables name it: the user; or, below 0, the rules that report somebody. So what rules report counts as
+/// nobody's report, and however much somebody writes that a rule reports, the queue has only so much of it.
+fn reporter(report: &TakeReport) -> i64 {
+    let about = match report.about {
+        Subject::User(user) | Subject::Message { from: user, .. } => user,
+    };
+    report.by.map_or_else(|| -i64::from(about), i64::from)
 }
 
 /// What is reported, as the column `subject` names it.
@@ -160,7 +170,7 @@ fn report(row: &AnyRow) -> Result<Report> {
     };
     Ok(Report {
         report: row.try_get::<i64, _>("id")?.cast_unsigned(),
-        by: row.try_get::<i64, _>("by_user")?.try_into()?,
+        by: Some(row.try_get::<i64, _>("by_user")?).filter(|by| *by > 0).map(UserId::try_from).transpose()?,
         times: u32::try_from(row.try_get::<i64, _>("times")?).unwrap_or(u32::MAX),
         about: serde_json::from_str(&about).context("a report in the database")?,
         reason: row.try_get("reason")?,

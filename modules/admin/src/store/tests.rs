@@ -189,7 +189,7 @@ async fn announcements_in_force_are_bounded() {
 }
 
 fn report(by: u64, about: Subject) -> TakeReport {
-    TakeReport { by: user(by), about, reason: Text::new("spam").unwrap() }
+    TakeReport { by: Some(user(by)), about, reason: Text::new("spam").unwrap() }
 }
 
 fn message(seq: u64) -> Subject {
@@ -213,7 +213,7 @@ async fn the_same_report_counts_once_per_user_and_anew_once_it_is_settled() {
         take(&report(7, Subject::User(user(3)))).await;
         let open = store.reports(false, None, 10).await.unwrap();
         let shown: Vec<_> = open.iter().map(|report| (report.by, report.times)).collect();
-        assert_eq!(shown, [(user(7), 2), (user(7), 1)]);
+        assert_eq!(shown, [(Some(user(7)), 2), (Some(user(7)), 1)]);
         assert_eq!(open[0].about, message(1));
 
         let first = open[0].report;
@@ -248,6 +248,30 @@ async fn a_user_reports_so_much_in_a_day_and_repeating_costs_nothing() {
         assert_eq!(take(7, 2, 1_010, 3).await, Taken::Taken);
         assert_eq!(take(8, 4, 1_010, 3).await, Taken::Taken);
         assert_eq!(take(7, 4, 1_101, 3).await, Taken::Taken);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_rules_report_is_nobodys_report_and_of_one_user_only_so_much() {
+    each_database(async |store| {
+        let (now, most) = (Timestamp::now(), 3);
+        let take =
+            async |report: TakeReport| store.take_report(&report, now, Timestamp(0), most).await.unwrap();
+        let by_rule = |seq| TakeReport { by: None, ..report(9, message(seq)) };
+        for seq in [1, 2, 3, 3] {
+            assert_eq!(take(by_rule(seq)).await, Taken::Taken);
+        }
+        assert_eq!(take(by_rule(4)).await, Taken::TooMany { first: now });
+        // Its author has all of their own reports left.
+        for seq in 11..=13 {
+            assert_eq!(take(report(3, message(seq))).await, Taken::Taken);
+        }
+        assert_eq!(take(report(8, message(1))).await, Taken::Taken);
+        let open = store.reports(false, None, 10).await.unwrap();
+        let shown: Vec<_> = open.iter().map(|report| (report.by, report.times)).collect();
+        let by_author = (Some(user(3)), 1);
+        assert_eq!(shown, [(None, 2), (None, 1), (None, 1), by_author, by_author, by_author]);
     })
     .await;
 }

@@ -3,12 +3,12 @@
 use broker_schemas::group::{Admission, Change, Visible};
 use broker_schemas::message::ChangeGroup;
 use broker_schemas::{Error, GroupId, Timestamp, UserId};
-use natter_host::{Result, Transaction};
+use natter_host::{Result, Transaction, placeholders};
 use sqlx::{AssertSqlSafe, query, query_scalar};
 
 use super::columns::{admission_name, visible_name};
 use super::forget::keep_from_departing;
-use super::{CHUNK, Store, outbox, placeholders};
+use super::{CHUNK, Store, outbox};
 use crate::Settings;
 
 /// A group that is to be made.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use broker_schemas::{GroupId, UserId};
-use natter_host::{Dialect, Result, Transaction};
+use natter_host::{Dialect, Result, Transaction, placeholders};
 use sqlx::{AssertSqlSafe, query, query_scalar};
 
-use super::{Store, placeholders};
+use super::Store;
 
 /// Apart from whatever else takes advisory locks in the database.
 const LOCKS: i32 = 0x6772_6f75;

@@ -46,6 +46,16 @@ impl Locked {
         columns::being(row.as_ref())
     }
 
+    /// Whose the group is; nobody's once it was dissolved because its last member was gone.
+    pub(crate) async fn owner(&mut self) -> Result<Option<UserId>> {
+        let owner: Option<i64> =
+            query_scalar("SELECT user_id FROM member WHERE group_id = $1 AND role = 'owner'")
+                .bind(i64::from(self.group.id))
+                .fetch_optional(&mut *self.transaction)
+                .await?;
+        Ok(owner.map(UserId::try_from).transpose()?)
+    }
+
     /// How many groups `user` is in that weren't dissolved. Not locked: others can change it meanwhile.
     pub(crate) async fn groups_of(&mut self, user: UserId) -> Result<u32> {
         const SQL: &str = "

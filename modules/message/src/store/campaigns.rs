@@ -7,7 +7,7 @@ use broker_schemas::{Conversation, Seq, Timestamp, UserId};
 use natter_host::{Dialect, Transaction};
 use sqlx::AssertSqlSafe;
 
-use super::rows::{ENTRY, NOTHING, ONE_WAY, entry, number, padded, placeholders, user};
+use super::rows::{ENTRY, NOTHING, ONE_WAY, bound_users, entry, number, padded, placeholders, user};
 use super::{Result, Store};
 
 impl Store {
@@ -23,13 +23,7 @@ impl Store {
             placeholders(Dialect::of(transaction), rows, 1),
             rows + 1,
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for user in users {
-            query = query.bind(i64::from(*user));
-        }
-        for _ in users.len()..rows {
-            query = query.bind(0_i64);
-        }
+        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
         let found = query.bind(campaign.cast_signed()).fetch_all(&mut **transaction).await?;
         found.iter().map(|row| user(row, 0)).collect()
     }
@@ -48,13 +42,7 @@ impl Store {
             placeholders(Dialect::of(transaction), rows, 1),
             rows + 1,
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for user in users {
-            query = query.bind(i64::from(*user));
-        }
-        for _ in users.len()..rows {
-            query = query.bind(0_i64);
-        }
+        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
         let found = query.bind(campaign.cast_signed()).fetch_all(&mut **transaction).await?;
         found.iter().map(|row| Ok((user(row, 11)?, entry(row)?))).collect()
     }

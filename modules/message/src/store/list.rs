@@ -3,6 +3,7 @@
 use broker_schemas::message::{Overview, PAGE_BYTES, PREVIEW_BYTES, Preview};
 use broker_schemas::{Conversation, Seq, Timestamp, UserId};
 use futures_util::TryStreamExt;
+use natter_host::silence::silence_of;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -26,7 +27,7 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Listed> {
-        let is_silenced = Self::silence_of(self.database.read(), member, now).await?.is_some();
+        let is_silenced = silence_of(self.database.read(), member, now).await?.is_some();
         let (place_of, position) = match after {
             Some(_) => (
                 "JOIN conversation a ON a.id = $3",

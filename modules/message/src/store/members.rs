@@ -7,7 +7,9 @@ use broker_schemas::{Conversation, GroupId, UserId};
 use natter_host::{Dialect, Transaction};
 use sqlx::{Any, AssertSqlSafe, Executor, Row};
 
-use super::rows::{NOTHING, SEAT, conversation, member, number, padded, placeholders, seat, user};
+use super::rows::{
+    NOTHING, SEAT, bound_users, conversation, member, number, padded, placeholders, seat, user,
+};
 use super::{Result, Store};
 use crate::access::{Member, Seat};
 
@@ -135,13 +137,7 @@ impl Store {
             placeholders(self.dialect(), rows, 1),
             rows + 1,
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for user in users {
-            query = query.bind(i64::from(*user));
-        }
-        for _ in users.len()..rows {
-            query = query.bind(0_i64);
-        }
+        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
         let rows = query.bind(Conversation::group(group).to_string()).fetch_all(self.database.read()).await?;
         let mut present = Present { version: 0, members: Vec::new() };
         for row in &rows {

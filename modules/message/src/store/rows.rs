@@ -58,6 +58,16 @@ pub(super) fn placeholders(dialect: Dialect, rows: usize, columns: usize) -> Str
     sql
 }
 
+/// A statement with users as its first `rows` arguments; the id of nobody where there are fewer.
+pub(super) fn bound_users<'u>(
+    query: Query<'_>,
+    users: impl IntoIterator<Item = &'u UserId>,
+    rows: usize,
+) -> Query<'_> {
+    let ids = users.into_iter().map(|user| i64::from(*user)).chain(std::iter::repeat(0));
+    ids.take(rows).fold(query, Query::bind)
+}
+
 /// What is in the column `extras`: what few messages have.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use broker_schemas::caller::Role;
 use broker_schemas::user::PresenceChanged;
 use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
-use natter_host::{Result, Transaction};
+use natter_host::{Result, Transaction, placeholders};
 use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
 
 use super::sessions::lock;
 use super::staff::role;
-use super::{Store, next_id, placeholders, settle};
+use super::{Store, next_id, settle};
 
 /// A session that its edge has not renewed for this many rounds is not on it: the reply to the sign-in never reached
 /// the edge. A round lasts a minute, shorter with several copies of the module; an edge renews a passport within the

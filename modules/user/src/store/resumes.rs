@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Context;
 use broker_schemas::{EdgeId, SessionId, Timestamp};
-use natter_host::{Result, Transaction};
+use natter_host::{Result, Transaction, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Executor, Row, query, query_as};
 
 use super::staff::roles;
-use super::{OpenSession, Store, placeholders, settle};
+use super::{OpenSession, Store, settle};
 use crate::token::TokenHash;
 
 /// What somebody asks who has the token of a session.

@@ -2,16 +2,13 @@
 
 use anyhow::anyhow;
 use broker_schemas::caller::Role;
-use broker_schemas::user::{PresenceChanged, StaffMember};
+use broker_schemas::user::{PresenceChanged, STAFF_MAX, StaffMember};
 use broker_schemas::{Error, UserId};
-use natter_host::{Result, Transaction};
+use natter_host::{Result, Transaction, placeholders};
 use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
 
 use super::bans::delete_sessions;
-use super::{Store, placeholders};
-
-/// The most users with a role.
-pub(crate) const STAFF_MAX: i64 = 1_000;
+use super::Store;
 
 /// An account, by id or by name.
 #[derive(Debug, Clone)]
@@ -42,7 +39,7 @@ impl Store {
             .bind(i64::from(user))
             .fetch_one(&mut *transaction)
             .await?;
-        if others >= STAFF_MAX {
+        if others.cast_unsigned() >= STAFF_MAX as u64 {
             let message = format!("{others} users have a role already, which is the limit");
             return Err(Error::conflict(message).into());
         }

@@ -28,6 +28,12 @@ impl Store {
         Ok(Some(id.try_into()?))
     }
 
+    /// The platform's own account, if it was made.
+    pub(crate) async fn known_system_account(&self) -> Result<Option<UserId>> {
+        let found = self.find_system_account().await?.filter(|(_, is_system, _)| *is_system == 1);
+        Ok(found.map(|(id, ..)| id.try_into()).transpose()?)
+    }
+
     /// The id, whether it is the platform's own, and the display name of the account with the reserved name.
     async fn find_system_account(&self) -> Result<Option<(i64, i64, String)>> {
         let found = query_as("SELECT id, is_system, display_name FROM account WHERE name_key = $1")

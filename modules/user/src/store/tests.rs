@@ -10,7 +10,7 @@ use broker_schemas::{EdgeId, SessionId, Timestamp, UserId};
 use natter_host::testing::databases;
 use sqlx::query;
 
-use super::{Edge, MIGRATIONS, NewSession, OpenSession, Resumption, Store, placeholders};
+use super::{Edge, MIGRATIONS, NewSession, OpenSession, Resumption, Store};
 use crate::guessing::Origin;
 use crate::token::{Token, TokenHash};
 
@@ -117,11 +117,6 @@ async fn renew(
 ) -> Option<Vec<PresenceChanged>> {
     let renewed = store.renew_session(user, session, Some(edge)).await.unwrap();
     renewed.map(|renewed| renewed.presence)
-}
-
-#[test]
-fn placeholders_count_on() {
-    assert_eq!(placeholders(2, 3), "$2, $3, $4");
 }
 
 #[tokio::test]

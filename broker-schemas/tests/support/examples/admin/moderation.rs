@@ -41,7 +41,7 @@ fn said_in_group() -> Subject {
 fn reports() -> Vec<Example> {
     let open = Report {
         report: 4,
-        by: user_id(3),
+        by: Some(user_id(3)),
         times: 2,
         about: message(),
         reason: "spam".into(),
@@ -56,12 +56,23 @@ fn reports() -> Vec<Example> {
     vec![
         request(
             "a user",
-            &admin::TakeReport { by: user_id(3), about: Subject::User(user_id(7)), reason: text("spam") },
+            &admin::TakeReport {
+                by: Some(user_id(3)),
+                about: Subject::User(user_id(7)),
+                reason: text("spam"),
+            },
         ),
-        request("a message", &admin::TakeReport { by: user_id(3), about: message(), reason: text("spam") }),
+        request(
+            "a message",
+            &admin::TakeReport { by: Some(user_id(3)), about: message(), reason: text("spam") },
+        ),
+        request(
+            "a message, by a rule",
+            &admin::TakeReport { by: None, about: message(), reason: text("rule: no adverts") },
+        ),
         request(
             "a message in a group",
-            &admin::TakeReport { by: user_id(3), about: said_in_group(), reason: text("spam") },
+            &admin::TakeReport { by: Some(user_id(3)), about: said_in_group(), reason: text("spam") },
         ),
         done::<admin::TakeReport>(),
         request("open ones", &admin::ListReports { settled: None, after: None, limit: None }),
@@ -71,8 +82,11 @@ fn reports() -> Vec<Example> {
         ),
         reply::<admin::ListReports>("nothing", &admin::Reports { reports: Vec::new(), more: false }),
         reply::<admin::ListReports>(
-            "one of a group",
-            &admin::Reports { reports: vec![Report { about: said_in_group(), ..open.clone() }], more: false },
+            "one of a group, by a rule",
+            &admin::Reports {
+                reports: vec![Report { by: None, about: said_in_group(), ..open.clone() }],
+                more: false,
+            },
         ),
         reply::<admin::ListReports>("a page", &admin::Reports { reports: vec![open, settled], more: true }),
         request("with a note", &admin::SettleReport { report: 4, note: text("warned") }),

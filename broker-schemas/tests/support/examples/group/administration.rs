@@ -3,7 +3,7 @@
 use broker_schemas::group::{self, FoundMembers, MemberIds};
 use broker_schemas::id;
 
-use super::super::{Example, book, group_id, reply, request, user_id};
+use super::super::{Example, book, group_id, list, reply, request, then, user_id};
 use super::done;
 
 pub(super) fn examples() -> Vec<Example> {
@@ -16,8 +16,15 @@ pub(super) fn examples() -> Vec<Example> {
             "a page",
             &FoundMembers { users: vec![user_id(301), user_id(id::MAX_ID)], count: None },
         ),
-        request("a group", &group::DissolveByStaff { group, by: user_id(3) }),
+        request("a group", &group::DissolveByStaff { group, by: user_id(3), spared: list(vec![]) }),
+        request(
+            "a group, by a moderator",
+            &group::DissolveByStaff { group, by: user_id(3), spared: list(vec![user_id(1), user_id(300)]) },
+        ),
         done::<group::DissolveByStaff>(),
+        request("for a time", &group::SetSilence { user: user_id(7), until: Some(then()) }),
+        request("lifted", &group::SetSilence { user: user_id(7), until: None }),
+        done::<group::SetSilence>(),
         request("no rules", &group::SetRules { book: book(1, false) }),
         request("rules of every kind", &group::SetRules { book: book(300, true) }),
         done::<group::SetRules>(),

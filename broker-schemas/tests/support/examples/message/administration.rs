@@ -40,9 +40,17 @@ fn moderation() -> Vec<Example> {
         done::<message::Report>(),
         request(
             "in a direct conversation",
-            &message::Remove { conversation: direct(), seq: seq(12), by: user_id(3) },
+            &message::Remove {
+                conversation: direct(),
+                seq: seq(12),
+                by: user_id(3),
+                spared: list(vec![user_id(1), user_id(300)]),
+            },
         ),
-        request("in a group", &message::Remove { conversation: in_group(), seq: seq(1), by: user_id(3) }),
+        request(
+            "in a group",
+            &message::Remove { conversation: in_group(), seq: seq(1), by: user_id(3), spared: list(vec![]) },
+        ),
         done::<message::Remove>(),
         request("for a time", &silence(Some(then()))),
         request("lifted", &silence(None)),

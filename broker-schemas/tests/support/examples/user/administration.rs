@@ -5,7 +5,7 @@ use broker_schemas::caller::Role;
 use broker_schemas::user::{self, Ban, Census, FindUsers, Named, StaffMember};
 use broker_schemas::{Done, EdgeId, Timestamp, id};
 
-use super::super::{Example, book, reply, request, text, then, user_id};
+use super::super::{Example, book, list, reply, request, text, then, user_id};
 
 pub(super) fn examples() -> Vec<Example> {
     [roles(), bans(), finding()].into_iter().flatten().collect()
@@ -31,7 +31,7 @@ fn roles() -> Vec<Example> {
         ),
         reply::<user::SetRole>("done", &Done {}),
         request("nothing to say", &user::ListStaff {}),
-        reply::<user::ListStaff>("nobody", &user::Staff { members: vec![] }),
+        reply::<user::ListStaff>("nobody", &user::Staff { members: vec![], system: None }),
         reply::<user::ListStaff>(
             "two",
             &user::Staff {
@@ -39,6 +39,7 @@ fn roles() -> Vec<Example> {
                     member(3, "alice", &[Role::Operator]),
                     member(7, "bob", &[Role::Auditor, Role::Moderator]),
                 ],
+                system: Some(user_id(2)),
             },
         ),
     ]);
@@ -56,6 +57,9 @@ fn bans() -> Vec<Example> {
         reply::<user::EndSessions>("done", &Done {}),
         request("a user", &user::Report { user: user_id(7), reason: text("Insults me") }),
         reply::<user::Report>("done", &Done {}),
+        request("for a time", &user::SetSilence { user: user_id(7), until: Some(then()) }),
+        request("lifted", &user::SetSilence { user: user_id(7), until: None }),
+        reply::<user::SetSilence>("done", &Done {}),
         request("no rules", &user::SetRules { book: book(1, false) }),
         request("rules of every kind", &user::SetRules { book: book(300, true) }),
         reply::<user::SetRules>("done", &Done {}),
@@ -67,10 +71,24 @@ fn finding() -> Vec<Example> {
     let open = Span::default();
     let sessions = |edge: &str, sessions| EdgeSessions { edge: EdgeId::new(edge).unwrap(), sessions };
     vec![
-        request("how many there are", &FindUsers { signed_up: open, last_seen: open, after: None, limit: 0 }),
+        request(
+            "how many there are",
+            &FindUsers { among: None, signed_up: open, last_seen: open, after: None, limit: 0 },
+        ),
+        request(
+            "among some",
+            &FindUsers {
+                among: Some(list(vec![user_id(3), user_id(id::MAX_ID)])),
+                signed_up: open,
+                last_seen: open,
+                after: None,
+                limit: 1_024,
+            },
+        ),
         request(
             "a later page, in two times",
             &FindUsers {
+                among: None,
                 signed_up: span(Some(0), Some(1)),
                 last_seen: span(Some(1), Some(then().0)),
                 after: Some(user_id(300)),

@@ -118,6 +118,27 @@ async fn how_far_a_campaign_got_is_kept_when_it_is_halted_and_never_goes_back() 
 }
 
 #[tokio::test]
+async fn a_campaign_that_waits_for_its_start_takes_no_place_of_those_that_are_sent() {
+    each_database(async |store| {
+        let later = NewCampaign { starts_at: Some(Timestamp(9_000)), ..campaign(Segment::All {}) };
+        running(&store, &later).await;
+        let (sent, other) = (
+            running(&store, &campaign(Segment::All {})).await,
+            running(&store, &campaign(Segment::All {})).await,
+        );
+        assert_eq!(store.running_campaigns(Timestamp(1_000)).await.unwrap(), 2);
+        assert_eq!(store.running_campaigns(Timestamp(9_000)).await.unwrap(), 3);
+        // With one place, the other one waits for as long as the first is sent.
+        let waits = async |id, now| store.waits_for_others(id, 1, Timestamp(now)).await.unwrap();
+        assert!(!waits(other, 1_000).await);
+        store.lease_campaign(sent, lease("a", 1_000)).await.unwrap().unwrap();
+        assert!(waits(other, 1_050).await && !waits(sent, 1_050).await);
+        assert!(!waits(other, 1_100).await, "the first one's lease is over");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_campaign_waits_for_its_time_and_ends_at_its_end_also_while_paused() {
     each_database(async |store| {
         let new = NewCampaign {

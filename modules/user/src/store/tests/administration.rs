@@ -1,13 +1,12 @@
 //! Roles, bans, who is found, and the platform's own account.
 
-use broker_schemas::admin::{Applies, EdgeSessions, Rule, RuleBook, Span, Then};
+use broker_schemas::admin::{EdgeSessions, Span};
 use broker_schemas::caller::Role;
-use broker_schemas::user::{Census, FindUsers};
-use broker_schemas::{Code, List, Text};
-use natter_host::{Failure, Result, RulesInForce};
+use broker_schemas::user::{Census, FindUsers, STAFF_MAX};
+use broker_schemas::{Code, List};
+use natter_host::{Failure, Result};
 
 use super::super::Whose;
-use super::super::staff::STAFF_MAX;
 use super::*;
 use crate::ban::Ban;
 
@@ -39,7 +38,7 @@ fn refusal<T: std::fmt::Debug>(result: Result<T>) -> broker_schemas::Error {
 }
 
 fn everyone() -> FindUsers {
-    FindUsers { signed_up: Span::default(), last_seen: Span::default(), after: None, limit: 7 }
+    FindUsers { among: None, signed_up: Span::default(), last_seen: Span::default(), after: None, limit: 7 }
 }
 
 /// Every page, one after the other.
@@ -170,7 +169,7 @@ async fn roles_have_an_end_so_that_their_list_has_one() {
     each_database(async |store| {
         let alice = account(&store, "alice").await;
         let mut transaction = store.database.begin().await.unwrap();
-        for id in 1_000..1_000 + STAFF_MAX {
+        for id in 1_000..1_000 + i64::try_from(STAFF_MAX).unwrap() {
             for sql in [
                 "INSERT INTO account (id, name, name_key, display_name, password, online, created_at) \
                  VALUES ($1, $2, $2, $2, '', 0, 0)",
@@ -205,6 +204,30 @@ async fn pages_of_everyone_have_each_user_once_but_not_the_banned_nor_the_platfo
         assert_eq!(pages(&store, &everyone()).await, users, "{banned} is kept out");
         let after = FindUsers { after: Some(users[20]), ..everyone() };
         assert_eq!(store.count_found(&after, now()).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn among_those_who_are_named_only_people_who_may_be_written_to_are_found_and_each_once() {
+    each_database(async |store| {
+        let mut users = Vec::new();
+        for number in 0..20 {
+            users.push(account(&store, &format!("user{number}")).await);
+        }
+        let natter = store.system_account("Natter").await.unwrap().unwrap();
+        store.ban(users[3], &ban(None)).await.unwrap();
+        store.delete_account(users[4], "hash").await.unwrap();
+        let nobody = UserId::new(999_999).unwrap();
+        let among = async |named: &[UserId]| {
+            let named = Some(List::new(named.to_vec()).unwrap());
+            pages(&store, &FindUsers { among: named, ..everyone() }).await
+        };
+        let named = [&[users[9], natter, nobody, users[9]], &users[..9]].concat();
+        let expected = [&users[..3], &users[5..10]].concat();
+        assert_eq!(among(&named).await, expected);
+        assert!(among(&[]).await.is_empty(), "nobody is not everybody");
+        assert!(among(&[natter, nobody, users[3]]).await.is_empty());
     })
     .await;
 }
@@ -267,6 +290,7 @@ async fn the_platforms_account_is_one_whom_nobody_is() {
 
         assert!(store.is_taken("natter").await.unwrap());
         assert!(store.credentials("natter", &Origin::of(None)).await.unwrap().is_none());
+        assert_eq!(store.known_system_account().await.unwrap(), Some(natter));
         assert_eq!(store.ban(natter, &ban(None)).await.unwrap(), None);
         assert_eq!(store.end_sessions(natter).await.unwrap(), None);
         for whose in [Whose::User(natter), Whose::Name("natter".into())] {
@@ -281,6 +305,7 @@ async fn a_user_who_has_the_platforms_name_keeps_it() {
     each_database(async |store| {
         let natter = account(&store, "Natter").await;
         assert_eq!(store.system_account("Natter").await.unwrap(), None);
+        assert_eq!(store.known_system_account().await.unwrap(), None, "it is no account of the platform's");
         assert_eq!(store.find("natter").await.unwrap().unwrap().user, natter);
         assert!(store.credentials("natter", &Origin::of(None)).await.unwrap().is_some());
     })
@@ -299,24 +324,6 @@ async fn a_census_counts_people_and_sessions_by_edge() {
         }
         let edges = [(a, 1), (b, 2)].map(|(edge, sessions)| EdgeSessions { edge, sessions }).to_vec();
         assert_eq!(store.census().await.unwrap(), Census { accounts: 3, online: 2, edges });
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn rules_for_names_hold_after_a_restart() {
-    each_database(async |store| {
-        let rule = Rule {
-            applies: Applies::Names,
-            pattern: Text::new("^adm[i1]n").unwrap(),
-            then: Then::Refuse,
-            words: Text::new("that would deceive").unwrap(),
-        };
-        let book = RuleBook { version: 3, rules: List::new(vec![rule]).unwrap() };
-        RulesInForce::open(store.database.clone()).await.unwrap().set(&book).await.unwrap();
-        let rules = RulesInForce::open(store.database.clone()).await.unwrap().current();
-        let error = rules.check_name("display_name", "Adm1nistrator").unwrap_err();
-        assert_eq!((error.code, &*error.message), (Code::Invalid, "display_name: that would deceive"));
     })
     .await;
 }

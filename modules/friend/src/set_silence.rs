@@ -1,0 +1,14 @@
+//! `friend.set_silence`: keeps a user from asking others, or lets the user again.
+
+use broker_schemas::friend::SetSilence;
+use broker_schemas::{Done, Part};
+use natter_host::{Call, Handle, Result};
+
+use crate::Module;
+
+impl Handle<SetSilence> for Module {
+    async fn handle(&self, _: &Call<Part>, request: SetSilence) -> Result<Done> {
+        self.silences.set(request.user, request.until).await?;
+        Ok(Done {})
+    }
+}

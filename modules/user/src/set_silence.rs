@@ -1,0 +1,14 @@
+//! `user.set_silence`: keeps a user from choosing another display name, or lets the user again.
+
+use broker_schemas::user::SetSilence;
+use broker_schemas::{Done, Part};
+use natter_host::{Call, Handle, Result};
+
+use crate::Module;
+
+impl Handle<SetSilence> for Module {
+    async fn handle(&self, _: &Call<Part>, request: SetSilence) -> Result<Done> {
+        self.silences.set(request.user, request.until).await?;
+        Ok(Done {})
+    }
+}
