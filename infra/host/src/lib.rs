@@ -34,7 +34,7 @@ pub use passport::{Verifier, passport_keys};
 pub use process::{Part, Process, Running, block_on, main, print_config, toml_of};
 pub use rules::{Rules, RulesInForce};
 pub use scope::Scope;
-pub use serve::{Call, Handle, Handlers, Hear, Refused, Serving};
+pub use serve::{Call, Handle, Handlers, Hear, Observer, Refused, Serving};
 pub use settings::{Arguments, BusSettings, DatabaseSettings, LogFormat, Settings, TelemetrySettings};
 pub use telemetry::init as init_telemetry;
 pub use trace::Trace;

@@ -23,13 +23,13 @@ use broker_schemas::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use age::now as clock;
-pub use refused::Refused;
+pub use refused::{Observer, Refused};
 
 use crate::discovery::Copy;
 use crate::{Bus, Database, Result, Scope, Verifier};
@@ -172,8 +172,8 @@ pub struct Serving<M> {
 /// What a service may have besides its handlers.
 #[derive(Debug, Default)]
 pub(crate) struct With {
-    /// Who wants to know of requests that didn't reach their handler. What it has no room for is lost, and counted.
-    pub(crate) observer: Option<mpsc::Sender<Refused>>,
+    /// Who wants to know of requests that didn't reach their handler.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// The service's tables, whose size it tells.
     pub(crate) database: Option<Database>,
 }
@@ -187,7 +187,7 @@ struct Server {
     room: Arc<Semaphore>,
     room_of_parts: Arc<Semaphore>,
     /// Who wants to know of requests that didn't reach their handler.
-    observer: Option<mpsc::Sender<Refused>>,
+    observer: Option<Arc<dyn Observer>>,
     ages: age::Ages,
     tasks: TaskTracker,
     leave: CancellationToken,
