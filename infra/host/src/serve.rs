@@ -96,6 +96,7 @@ pub struct Call<C> {
     /// The client's network address as the edge saw it.
     pub client_address: Option<String>,
     reply_headers: Mutex<Vec<(&'static str, String)>>,
+    waited: Mutex<Duration>,
 }
 
 impl<C> Call<C> {
@@ -112,6 +113,12 @@ impl<C> Call<C> {
     /// Signs the client's connection out, once the reply reaches its edge.
     pub fn detach(&self, why: &str) {
         self.add_header(header::DETACH, why.to_owned());
+    }
+
+    /// Says that the handler waited for so long on purpose, such as for answers of whoever is there. It doesn't count as time
+    /// that the call took.
+    pub fn waited(&self, time: Duration) {
+        *self.waited.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
     fn add_header(&self, name: &'static str, value: String) {
@@ -142,6 +149,8 @@ struct Inbound {
 struct Outbound {
     body: Bytes,
     headers: Vec<(&'static str, String)>,
+    /// For how long the handler waited on purpose.
+    waited: Duration,
 }
 
 async fn run<M: Handle<R>, R: Method>(
@@ -156,10 +165,12 @@ async fn run<M: Handle<R>, R: Method>(
         edge: inbound.edge,
         client_address: inbound.client_address,
         reply_headers: Mutex::default(),
+        waited: Mutex::default(),
     };
     let reply = module.handle(&call, request).await.map_err(Unanswered::Handled)?;
     let body = inbound.content_type.encode(&reply).map_err(|error| Unanswered::Handled(error.into()))?.into();
-    Ok(Outbound { body, headers: call.reply_headers.into_inner().unwrap_or_else(PoisonError::into_inner) })
+    let headers = call.reply_headers.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Outbound { body, headers, waited: call.waited.into_inner().unwrap_or_else(PoisonError::into_inner) })
 }
 
 /// A service that is being served by this process. Built by [`crate::Process::serve`].

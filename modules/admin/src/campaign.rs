@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use broker_schemas::admin::{Campaign, CampaignState, GetCampaign};
 use broker_schemas::message::GetReach;
-use broker_schemas::{Error, Staff, Timestamp};
+use broker_schemas::{Error, Staff};
 use natter_host::{Call, Handle, Result, Scope};
 
 use crate::Module;
-use crate::campaigning::includes;
-use crate::store::{NewCampaign, Stored};
+use crate::store::Stored;
 
 /// How long an answer waits for the message module.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,8 +32,6 @@ impl Module {
     /// A campaign with what the message module knows of it.
     pub(crate) async fn with_reach(&self, scope: &Scope, stored: Stored) -> Campaign {
         let Stored { id, plan, state, trouble, recipients, .. } = stored;
-        let waits =
-            (state == CampaignState::Running).then(|| why_it_waits(&plan, Timestamp::now())).flatten();
         let reach = match state {
             CampaignState::Draft => Ok(broker_schemas::message::Reach::default()),
             _ => self.bus.call(&scope.within(PATIENCE), &GetReach { campaign: id }).await,
@@ -49,44 +46,9 @@ impl Module {
             hours: plan.hours,
             per_second: plan.per_second,
             state,
-            trouble: waits.map(str::to_owned).or(trouble),
+            trouble,
             recipients,
             reach: reach.inspect_err(|error| tracing::debug!(%error, campaign = id, "no reach")).ok(),
         }
-    }
-}
-
-/// Why a campaign that runs sends nothing now, though nothing is wrong.
-fn why_it_waits(plan: &NewCampaign, now: Timestamp) -> Option<&'static str> {
-    if plan.starts_at.is_some_and(|start| now < start) {
-        Some("waits for its start")
-    } else if plan.hours.is_some_and(|hours| !includes(hours, now)) {
-        Some("waits for its hours")
-    } else {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use broker_schemas::admin::{Hours, Segment};
-
-    #[test]
-    fn a_campaign_that_waits_says_for_what() {
-        let plan = NewCampaign {
-            title: "Spring".into(),
-            text: "Hello".into(),
-            segment: Segment::All {},
-            starts_at: Some(Timestamp(60_000)),
-            ends_at: None,
-            hours: Some(Hours { from_minute: 2, to_minute: 3 }),
-            per_second: 1,
-        };
-        let waits = |now| why_it_waits(&plan, Timestamp(now));
-        assert_eq!(waits(59_999), Some("waits for its start"));
-        assert_eq!(waits(60_000), Some("waits for its hours"));
-        assert_eq!(waits(120_000), None);
-        assert_eq!(waits(180_000), Some("waits for its hours"));
     }
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use courier::{BusCourier, Courier};
-pub(crate) use hours::{check_hours, includes};
+pub(crate) use hours::check_hours;
 pub(crate) use state::{Step, next};
 
 use crate::Module;
@@ -83,7 +83,7 @@ async fn start_due(
     }
     let lease = lease(copy);
     for due in module.store.due_campaigns(lease, RUNNING_MAX).await? {
-        let opens = due.plan.hours.is_none_or(|hours| includes(hours, lease.now));
+        let opens = due.plan.hours.is_none_or(|hours| hours.include(lease.now));
         if opens && running.lock().unwrap_or_else(PoisonError::into_inner).insert(due.id) {
             let runner = Runner::new(
                 module.store.clone(),

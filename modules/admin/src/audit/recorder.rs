@@ -1,6 +1,7 @@
 //! Writes down what nobody waits for: requests that were refused before their handler saw them, and acts whose handler was
 //! dropped at its deadline.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -112,6 +113,7 @@ pub(crate) async fn run(
     let record = async |entry: Entry| {
         write("refusal", &stop, || store.record_act(&entry.0, &entry.1)).await;
     };
+    let mut sums = Vec::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -126,8 +128,8 @@ pub(crate) async fn run(
                 write("outcome", &stop, || store.end_act(entry, &outcome)).await;
             }
             _ = minutes.tick() => {
-                let sums = refusals.flood().sum_up();
-                for entry in sums {
+                sums = refusals.flood().sum_up();
+                while !stop.is_cancelled() && let Some(entry) = sums.pop() {
                     record(entry).await;
                 }
             },
@@ -136,10 +138,14 @@ pub(crate) async fn run(
     while let Ok(Ended { entry, outcome }) = ended.try_recv() {
         write_once("outcome", store.end_act(entry, &outcome).await);
     }
-    let mut left: Vec<_> = std::iter::from_fn(|| refusals.flood().next()).collect();
+    let mut left: VecDeque<_> = std::iter::from_fn(|| refusals.flood().next()).collect();
+    left.extend(sums);
     left.extend(refusals.flood().sum_up());
-    for (act, outcome) in left {
-        write_once("refusal", store.record_act(&act, &outcome).await);
+    while let Some((act, outcome)) = left.pop_front() {
+        if let Err(failure) = store.record_act(&act, &outcome).await {
+            // Each would wait for the database in vain, and whoever stops this waits for them all.
+            return tracing::error!(entries = left.len() + 1, ?failure, "refusals are not in the audit log");
+        }
     }
 }
 
