@@ -10,7 +10,7 @@ export PATH := $(TOOLS):$(PATH)
 PLANS := 100
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: nats-server ## Build and start everything that a person needs to chat; stores under ./data
 	cargo build --release --package natter
@@ -21,6 +21,16 @@ test: nats-server nats-cli ## Run every test, on real servers and on both databa
 	cargo test --package broker-schemas --test lock
 	cargo build --workspace --bins
 	tests/tools/with-postgres.sh cargo test --workspace
+	@# Once more, with the administration down: people notice nothing of it. The rest of this is `make without-admin`.
+	NATTER_TEST_WITHOUT=admin cargo test --workspace --test conversation
+
+# Suites of what people do. None of it needs the administration.
+OF_PEOPLE := account conversation groups kicks presence restarts resume rights whole_conversations
+
+without-admin: nats-server ## Run the suites of what people do with the administration down, on both databases
+	cargo build --workspace --bins
+	NATTER_TEST_WITHOUT=admin tests/tools/with-postgres.sh \
+		cargo test --workspace $(foreach suite,$(OF_PEOPLE),--test $(suite))
 
 lint: ## Check format, lints and shell scripts
 	cargo fmt --all --check
@@ -83,4 +93,4 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data
 
-.PHONY: help run test lint faults soak topologies plans bench modules lock nats-server nats-cli clean-data
+.PHONY: help run test without-admin lint faults soak topologies plans bench modules lock nats-server nats-cli clean-data

@@ -181,7 +181,8 @@ on_both_databases! {
         bob.expect_silence(Duration::from_millis(500)).await;
 
         // What was paused sends nothing; what was cancelled never will.
-        let create = ["campaign", "create", "all", "for all", "--all", "--per-second", "1"];
+        // Its start is ahead: it must not be over before it is paused, however slow this machine is.
+        let create = ["campaign", "create", "all", "for all", "--all", "--starts-at", "1h"];
         let all = root.run(&create).await.done()["campaign"].to_string();
         let steps = [["start", "running"], ["pause", "paused"], ["resume", "running"], ["cancel", "cancelled"]];
         for [step, state] in steps {
@@ -189,6 +190,18 @@ on_both_databases! {
             assert_eq!(root.run(&["campaign", "show", &all]).await.done()["state"], state);
         }
         assert_eq!(root.run(&["campaign", "resume", &all]).await.refused(), "conflict");
+
+        // As the README does it: with a start ahead, it can be paused however few it is for.
+        let mut carol = Person::register(&plain, "carol").await;
+        let create = ["campaign", "create", "spring", "it is spring", "--all", "--starts-at", "10s"];
+        let spring = root.run(&create).await.done()["campaign"].to_string();
+        root.run(&["campaign", "start", &spring]).await.done();
+        let waiting = root.run(&["campaign", "show", &spring]).await.done();
+        assert_eq!((&waiting["state"], &waiting["trouble"]), (&"running".into(), &serde_json::Value::Null));
+        root.run(&["campaign", "pause", &spring]).await.done();
+        carol.expect_silence(Duration::from_secs(12)).await;
+        root.run(&["campaign", "resume", &spring]).await.done();
+        assert_eq!(carol.message().await.text, "it is spring");
         let watched = root.start(&["campaign", "watch", &all]).wait_with_output().await.unwrap();
         let said = String::from_utf8(watched.stdout).unwrap();
         assert!(said.starts_with(&format!("campaign {all} cancelled: sent ")), "{said}");

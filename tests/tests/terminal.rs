@@ -72,6 +72,39 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn a_second_chat_of_somebody_takes_nothing_from_the_first(backend: Backend) {
+        let platform = Platform::standalone(backend).await;
+        let (server, state) = (platform.tcp().await.to_string(), tempfile::tempdir().unwrap());
+        let state = state.path();
+        let mut first = Terminal::register(&server, state, "alice");
+        first.see("* online as alice").await;
+        let mut bob = Terminal::register(&server, state, "bob");
+        bob.see("* online as bob").await;
+        // Without a password there is no session for it.
+        let arguments = Terminal::arguments(&server, "alice");
+        let mut command = Command::new(program("natter"));
+        command.args(arguments).env("XDG_STATE_HOME", state).env_remove("NATTER_PASSWORD").stdin(Stdio::null());
+        let refused = command.output().await.unwrap();
+        let words = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && words.contains("another natter chat has it"), "{words}");
+
+        let mut second = Terminal::sign_in(&server, state, "alice");
+        second.see("* online as alice").await;
+        bob.say("/add alice").await;
+        for alice in [&mut first, &mut second] {
+            alice.see("* bob asks to be your friend").await;
+        }
+        second.end().await;
+        first.say("/accept bob").await;
+        bob.see("* alice is your friend now").await;
+        // Whose session is kept is the first one's.
+        first.end().await;
+        let mut back = Terminal::start(&server, state, "alice");
+        back.see("* online as alice").await;
+    }
+}
+
+on_both_databases! {
     async fn four_people_live_through_a_group_and_two_devices_of_one_see_the_same(backend: Backend) {
         let platform = Platform::standalone(backend).await;
         let server = platform.tcp().await.to_string();

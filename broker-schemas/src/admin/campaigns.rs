@@ -49,6 +49,17 @@ pub struct Hours {
     pub to_minute: u16,
 }
 
+impl Hours {
+    /// Whether `at` is within the hours of its day.
+    #[must_use]
+    pub fn include(self, at: Timestamp) -> bool {
+        let minute = at.0.div_euclid(60_000).rem_euclid(24 * 60);
+        let (after_begin, before_end) =
+            (minute >= i64::from(self.from_minute), minute < i64::from(self.to_minute));
+        if self.from_minute < self.to_minute { after_begin && before_end } else { after_begin || before_end }
+    }
+}
+
 /// See [`Admin`](super::Admin)'s `campaign_create`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
@@ -197,4 +208,35 @@ pub struct Campaign {
     pub recipients: Option<u64>,
     /// How many it was sent to; absent when the message module can't be asked.
     pub reach: Option<message::Reach>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64, minute: i64) -> Timestamp {
+        Timestamp(20_000 * 24 * 60 * 60_000 + (hour * 60 + minute) * 60_000 + 59_999)
+    }
+
+    #[test]
+    fn hours_include_their_first_minute_and_not_their_last() {
+        let day = Hours { from_minute: 9 * 60, to_minute: 17 * 60 };
+        for (hour, minute, expected) in
+            [(8, 59, false), (9, 0, true), (16, 59, true), (17, 0, false), (0, 0, false)]
+        {
+            assert_eq!(day.include(at(hour, minute)), expected, "{hour}:{minute}");
+        }
+    }
+
+    #[test]
+    fn hours_over_midnight_go_on_in_the_morning() {
+        let night = Hours { from_minute: 22 * 60, to_minute: 6 * 60 };
+        for (hour, expected) in
+            [(21, false), (22, true), (23, true), (0, true), (5, true), (6, false), (12, false)]
+        {
+            assert_eq!(night.include(at(hour, 0)), expected, "{hour}");
+        }
+        let until_midnight = Hours { from_minute: 22 * 60, to_minute: 0 };
+        assert!(until_midnight.include(at(23, 59)) && !until_midnight.include(at(0, 0)));
+    }
 }

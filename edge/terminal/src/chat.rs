@@ -12,7 +12,8 @@ use crate::{plain, screen, token};
 
 /// Talk to your friends, and in groups. Everything that can be done is shown on the screen, and listed by /help.
 ///
-/// Stays signed in: started again with the same --name, it goes on without a password, until /logout.
+/// Stays signed in: started again with the same --name, it goes on without a password, until /logout. A second one at the same
+/// time signs in by itself, with the password.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 left; 1 sign-in rejected; 2 wrong usage; 3 no server; 4 unknown whether it happened."
@@ -77,7 +78,8 @@ fn begin(args: &ChatArgs, mode: Mode, runner: &mut Runner) -> Result<(State, Vec
             Ok((state, vec![Effect::SignIn { name, password, register: args.register }]))
         }
         None if mode == Mode::Plain => Err(Failure::Usage(
-            "plain mode needs --name, and NATTER_PASSWORD where no session was left open".into(),
+            "plain mode needs --name, and NATTER_PASSWORD where no session was left open, or another natter chat has it"
+                .into(),
         )),
         None => Ok((State::signed_out(mode, &name), Vec::new())),
     }

@@ -36,9 +36,16 @@ pub(crate) struct Runner {
 struct Session {
     chat: Chat,
     updates: Updates,
-    file: Option<TokenFile>,
+    kept: Option<Kept>,
     /// Sent one after the other, so that they are stored in the order in which they were typed.
     outbox: mpsc::Sender<Outbound>,
+}
+
+/// Where a session waits for the next start. No other process has it meanwhile: a session is on one connection at a time, and
+/// a second `natter chat` would take it from this one.
+struct Kept {
+    file: TokenFile,
+    _lock: std::fs::File,
 }
 
 struct Outbound {
@@ -59,19 +66,25 @@ impl Runner {
         Self { server, tokens, session: None, failure: None, done, finished, tasks: JoinSet::new() }
     }
 
-    /// Opens the session that an earlier run left behind. Whether there is one.
+    /// Opens the session that an earlier run left behind. Whether there is one, and nobody has it.
     pub(crate) fn resume(&mut self, name: &str) -> bool {
-        let Some(token) = self.file(name).and_then(|file| file.load()) else { return false };
+        let Some(kept) = self.keep(name) else { return false };
+        let Some(token) = kept.file.load() else { return false };
         let (chat, updates) = Chat::resume(&self.server, token, HashMap::new(), ChatOptions::default());
-        self.open(name, chat, updates);
+        self.open(Some(kept), chat, updates);
         true
     }
 
-    fn file(&self, name: &str) -> Option<TokenFile> {
-        self.tokens.as_ref().map(|directory| TokenFile::of(directory, &self.server, name))
+    /// A place for the session of `name`; none if it can't be kept, or another process has it.
+    fn keep(&mut self, name: &str) -> Option<Kept> {
+        // The last one may be here.
+        self.session = None;
+        let file = TokenFile::of(self.tokens.as_ref()?, &self.server, name);
+        let lock = file.lock().ok()??;
+        Some(Kept { file, _lock: lock })
     }
 
-    fn open(&mut self, name: &str, chat: Chat, updates: Updates) {
+    fn open(&mut self, kept: Option<Kept>, chat: Chat, updates: Updates) {
         let (outbox, mut queue) = mpsc::channel(UNDER_WAY);
         let (sender, done) = (chat.clone(), self.done.clone());
         self.tasks.spawn(async move {
@@ -80,8 +93,7 @@ impl Runner {
                 let _ = done.send(Done::Answer(Answer::Sent { conversation, client_id, result })).await;
             }
         });
-        let file = self.file(name);
-        self.session = Some(Session { chat, updates, file, outbox });
+        self.session = Some(Session { chat, updates, kept, outbox });
     }
 
     /// The next thing that happens. May be dropped at any time without losing one.
@@ -105,7 +117,8 @@ impl Runner {
     fn finish(&mut self, done: Done) -> Answer {
         match done {
             Done::SignedIn(name, Ok((chat, updates))) => {
-                self.open(&name, chat, updates);
+                let kept = self.keep(&name);
+                self.open(kept, chat, updates);
                 self.failure = None;
                 Answer::SignedIn(Ok(()))
             }
@@ -119,9 +132,9 @@ impl Runner {
             }
             Done::Answer(answer) => {
                 if matches!(answer, Answer::LoggedOut(Ok(())))
-                    && let Some(file) = self.session.take().and_then(|session| session.file)
+                    && let Some(kept) = self.session.take().and_then(|session| session.kept)
                 {
-                    file.remove();
+                    kept.file.remove();
                 }
                 answer
             }
@@ -129,12 +142,14 @@ impl Runner {
     }
 
     fn keep_token(&mut self, update: &Update) {
-        let Some(file) = self.session.as_ref().and_then(|session| session.file.as_ref()) else { return };
+        let file = self.session.as_ref().and_then(|session| session.kept.as_ref()).map(|kept| &kept.file);
         match update {
             // A session that can't be kept is still good for as long as this process runs.
-            Update::Online(session) => drop(file.save(&session.token)),
+            Update::Online(session) => drop(file.map(|file| file.save(&session.token))),
             Update::Over(closed) => {
-                file.remove();
+                if let Some(file) = file {
+                    file.remove();
+                }
                 if closed.code.is_none() {
                     // Logged out from here.
                     return;

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 
 use broker_schemas::Error;
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 /// Items that may wait for the commit after the next; past it they are refused at once.
@@ -26,6 +26,8 @@ pub struct Batcher<In, Out> {
     /// What the items are, in the plural.
     items: &'static str,
     queue: mpsc::Sender<(In, oneshot::Sender<Out>)>,
+    /// Whether a batch is being done, or one waits.
+    busy: watch::Receiver<bool>,
     _tasks: TaskTracker,
 }
 
@@ -34,17 +36,21 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
     /// is done.
     pub fn start(items: &'static str, most: usize, mut work: impl Work<In, Out>) -> Self {
         let (queue, mut waiting) = mpsc::channel::<(In, oneshot::Sender<Out>)>(QUEUE);
+        let (is_busy, busy) = watch::channel(false);
         let most = most.clamp(1, 1_024);
         let tasks = TaskTracker::new();
         tasks.spawn(async move {
             let mut taken = Vec::with_capacity(most);
             while waiting.recv_many(&mut taken, most).await > 0 {
+                is_busy.send_replace(true);
                 metrics::histogram!("natter_batch_size", "items" => items)
                     .record(f64::from(u32::try_from(taken.len()).unwrap_or(0)));
                 let (batch, askers): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
                 // Who asked learns of a panic by the end of the channel. Without the worker, this copy would go on to
                 // take its share of the sends, and refuse them all.
-                let Ok(answers) = AssertUnwindSafe(work.work(batch)).catch_unwind().await else {
+                let answers = AssertUnwindSafe(work.work(batch)).catch_unwind().await;
+                is_busy.send_replace(!waiting.is_empty());
+                let Ok(answers) = answers else {
                     tracing::error!("a batch panicked");
                     continue;
                 };
@@ -54,7 +60,7 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
                 }
             }
         });
-        Self { items, queue, _tasks: tasks }
+        Self { items, queue, busy, _tasks: tasks }
     }
 
     /// Puts `item` into the next batch and returns its answer. Dropping this doesn't take the item back.
@@ -68,6 +74,12 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
             Error::unavailable(format!("more {} wait to be stored than fit; try again", self.items))
         })?;
         answer.await.map_err(|_| Error::internal())
+    }
+
+    /// Waits until no batch is being done, and none waits.
+    pub async fn idle(&self) {
+        // An error says that the worker has ended: nothing waits.
+        let _ = self.busy.clone().wait_for(|busy| !busy).await;
     }
 }
 
@@ -104,6 +116,21 @@ mod tests {
         assert_eq!((seen.recv().await, seen.recv().await), (Some(1), Some(48)));
     }
 
+    #[tokio::test]
+    async fn it_is_idle_only_when_nothing_is_done_and_nothing_waits() {
+        let (sizes, mut seen) = mpsc::channel(64);
+        let batcher = Batcher::start("numbers", 2, Doubling(sizes));
+        batcher.idle().await;
+        let answers = futures_util::future::join_all((0..8).map(|item| batcher.submit(item)));
+        let idle = async {
+            assert_eq!(seen.recv().await, Some(2));
+            batcher.idle().await;
+            std::iter::from_fn(|| seen.try_recv().ok()).sum::<usize>()
+        };
+        // All of it was done first, in batches of two.
+        assert_eq!(tokio::join!(answers, idle).1, 6);
+    }
+
     struct Panicking;
 
     impl Work<u32, u32> for Panicking {
@@ -117,6 +144,7 @@ mod tests {
     async fn a_batch_that_panics_is_unknown_and_the_next_one_is_done() {
         let batcher = Batcher::start("numbers", 1, Panicking);
         assert_eq!(batcher.submit(13).await.unwrap_err().code, broker_schemas::Code::Internal);
+        batcher.idle().await;
         assert_eq!(batcher.submit(14).await.unwrap(), 14);
     }
 

@@ -39,7 +39,7 @@ pub use passport::{Verifier, passport_keys};
 pub use process::{Part, Process, Running, block_on, main, print_config, toml_of};
 pub use rules::{Rules, RulesInForce};
 pub use scope::Scope;
-pub use serve::{Call, Handle, Handlers, Hear, Refused, Serving};
+pub use serve::{Call, Handle, Handlers, Hear, Observer, Refused, Serving};
 pub use settings::{Arguments, BusSettings, DatabaseSettings, LogFormat, Settings, TelemetrySettings};
 pub use silence::Silences;
 pub use telemetry::init as init_telemetry;

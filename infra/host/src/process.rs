@@ -15,10 +15,9 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::serve::{Refused, Serving, With};
+use crate::serve::{Observer, Serving, With};
 use crate::telemetry::Health;
 use crate::{
     Arguments, Bus, BusSettings, Database, DatabaseSettings, Handlers, Migration, Settings,
@@ -144,8 +143,7 @@ impl Process {
         self.serve_observed::<S, M>(bus, module, None).await
     }
 
-    /// As [`Process::serve`], and tells `observer` of each request that was refused before its handler saw it. What the
-    /// observer has no room for is lost, and logged.
+    /// As [`Process::serve`], and tells `observer` of each request that was refused before its handler saw it.
     ///
     /// # Errors
     /// As [`Process::serve`].
@@ -153,7 +151,7 @@ impl Process {
         &self,
         bus: Bus,
         module: Arc<M>,
-        observer: Option<mpsc::Sender<Refused>>,
+        observer: Option<Arc<dyn Observer>>,
     ) -> anyhow::Result<Serving<M>> {
         let database = self.databases.lock().unwrap_or_else(PoisonError::into_inner).get(S::NAME).cloned();
         let with = With { observer, database };

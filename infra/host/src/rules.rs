@@ -3,6 +3,8 @@
 //! The admin module hands each module that applies them a [`RuleBook`]. [`RulesInForce`] keeps it in the module's own
 //! tables, so that it holds while the admin module is down and after a restart, and has every copy follow it.
 
+mod cost;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use anyhow::Context;
 use broker_schemas::Error;
 use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
 use broker_schemas::visible::is_visible;
-use regex::{Regex, RegexBuilder};
+use regex::{RegexSet, RegexSetBuilder};
 use sqlx::{query, query_as, query_scalar};
 
 use crate::{Database, Result};
@@ -18,9 +20,9 @@ use crate::{Database, Result};
 /// What a check gives: a value, or the refusal.
 type Checked<T> = std::result::Result<T, Error>;
 
-/// How large one compiled pattern may be, in bytes. Patterns of operators are trusted to be sensible, not to be small:
-/// `\w{500}` is short to write and large to match.
-const COMPILED_BYTES: usize = 256 * 1024;
+/// How large the patterns for names may be, compiled, and those for texts, in bytes. Patterns of operators are trusted to be
+/// sensible, not to be small: `\w{500}` is short to write and large to keep. How long they take, see [`cost`].
+const COMPILED_BYTES: usize = 4 * 1024 * 1024;
 /// How deep groups may nest in a pattern.
 const NESTING: u32 = 32;
 /// How often a copy looks whether another one was given newer rules.
@@ -41,33 +43,31 @@ CREATE TABLE rule_book (
 #[derive(Debug, Default)]
 pub struct Rules {
     version: u64,
-    names: Vec<Compiled>,
-    texts: Vec<Compiled>,
+    names: Compiled,
+    texts: Compiled,
 }
 
-#[derive(Debug)]
+/// Rules for the same. One automaton looks for all of them at once.
+#[derive(Debug, Default)]
 struct Compiled {
-    pattern: Regex,
-    then: Then,
-    words: String,
+    patterns: RegexSet,
+    /// What follows when one matches, and its words; as many as there are patterns.
+    follows: Vec<(Then, String)>,
 }
 
 impl Rules {
     /// Makes the rules of a book ready.
     ///
     /// # Errors
-    /// [`broker_schemas::Code::Invalid`] when one of them can't be applied, see [`check_rule`].
+    /// [`broker_schemas::Code::Invalid`] when one of them can't be applied, see [`check_rule`], or they are too many or too
+    /// costly together.
     pub fn compile(book: &RuleBook) -> Checked<Self> {
-        let mut rules = Self { version: book.version, ..Self::default() };
-        for rule in book.rules.iter() {
-            let compiled =
-                Compiled { pattern: compile(rule)?, then: rule.then, words: rule.words.to_string() };
-            match rule.applies {
-                Applies::Names => rules.names.push(compiled),
-                Applies::Texts => rules.texts.push(compiled),
-            }
-        }
-        Ok(rules)
+        let of = |applies| {
+            let rules: Vec<_> = book.rules.iter().filter(|rule| rule.applies == applies).collect();
+            let follows = rules.iter().map(|rule| (rule.then, rule.words.to_string())).collect();
+            compile(&rules).map(|patterns| Compiled { patterns, follows })
+        };
+        Ok(Self { version: book.version, names: of(Applies::Names)?, texts: of(Applies::Texts)? })
     }
 
     /// Which version of the book they are; 0 when there never was one.
@@ -81,7 +81,7 @@ impl Rules {
     /// # Errors
     /// [`broker_schemas::Code::Invalid`], with the words of the rule that it breaks.
     pub fn check_name(&self, field: &str, name: &str) -> Checked<()> {
-        apply(&self.names, field, name).map(drop)
+        self.names.apply(field, name).map(drop)
     }
 
     /// Checks a text that is given in `field` of a request. The words of a rule that asks for a report, if the text is to be
@@ -90,30 +90,30 @@ impl Rules {
     /// # Errors
     /// [`broker_schemas::Code::Invalid`], with the words of the rule that it breaks.
     pub fn check_text(&self, field: &str, text: &str) -> Checked<Option<&str>> {
-        apply(&self.texts, field, text)
+        self.texts.apply(field, text)
     }
 }
 
-/// Refusals go first: what is refused needs no report.
-fn apply<'a>(rules: &'a [Compiled], field: &str, text: &str) -> Checked<Option<&'a str>> {
-    let mut report = None;
-    for rule in rules {
-        // Who has found one thing to report looks only for what is refused.
-        if (report.is_none() || rule.then == Then::Refuse) && rule.pattern.is_match(text) {
-            match rule.then {
-                Then::Refuse => return Err(Error::invalid(format!("{field}: {}", rule.words))),
-                Then::Report => report = Some(rule.words.as_str()),
+impl Compiled {
+    /// Refusals go first: what is refused needs no report.
+    fn apply(&self, field: &str, text: &str) -> Checked<Option<&str>> {
+        let matches = self.patterns.matches(text);
+        let mut report = None;
+        for (then, words) in matches.iter().filter_map(|rule| self.follows.get(rule)) {
+            match then {
+                Then::Refuse => return Err(Error::invalid(format!("{field}: {words}"))),
+                Then::Report => report = report.or(Some(words.as_str())),
             }
         }
+        Ok(report)
     }
-    Ok(report)
 }
 
 /// Whether a rule can be applied, before it is handed out.
 ///
 /// # Errors
-/// [`broker_schemas::Code::Invalid`] when the pattern is none, is too large, or matches everything; when there are no words;
-/// and when names are to be reported, which nobody does.
+/// [`broker_schemas::Code::Invalid`] when the pattern is none, is too large or too costly, or matches everything; when there
+/// are no words; and when names are to be reported, which nobody does.
 pub fn check_rule(rule: &Rule) -> Checked<()> {
     if !is_visible(&rule.words) {
         return Err(Error::invalid("rule.words: expected 1 to 256 bytes with something to see"));
@@ -121,20 +121,22 @@ pub fn check_rule(rule: &Rule) -> Checked<()> {
     if rule.applies == Applies::Names && rule.then == Then::Report {
         return Err(Error::invalid("rule.then: only texts can be reported; names can be refused"));
     }
-    compile(rule).map(drop)
+    compile(&[rule]).map(drop)
 }
 
-fn compile(rule: &Rule) -> Checked<Regex> {
-    let pattern = RegexBuilder::new(&rule.pattern)
+fn compile(rules: &[&Rule]) -> Checked<RegexSet> {
+    let patterns = || rules.iter().map(|rule| &*rule.pattern);
+    let compiled = RegexSetBuilder::new(patterns())
         .case_insensitive(true)
         .size_limit(COMPILED_BYTES)
         .nest_limit(NESTING)
         .build()
         .map_err(|error| Error::invalid(format!("rule.pattern: {error}")))?;
-    if pattern.is_match("") {
+    cost::check(patterns())?;
+    if compiled.is_match("") {
         return Err(Error::invalid("rule.pattern: it matches every text, also an empty one"));
     }
-    Ok(pattern)
+    Ok(compiled)
 }
 
 /// The rules in force in one copy of a module.
@@ -282,6 +284,46 @@ mod tests {
         let silent =
             Rule { words: Text::new("\u{200b} ").unwrap(), ..rule(Applies::Texts, "x", Then::Refuse) };
         assert!(check_rule(&silent).is_err());
+    }
+
+    #[test]
+    fn rules_that_are_fine_one_by_one_may_be_too_costly_together() {
+        let costly =
+            |number: usize| rule(Applies::Texts, &format!("[ab]*a[ab]{{60}}[{number}c]"), Then::Refuse);
+        assert!(check_rule(&costly(1)).is_ok());
+        assert!(Rules::compile(&book(1, (0..8).map(costly).collect())).is_ok());
+        let error = Rules::compile(&book(1, (0..32).map(costly).collect())).unwrap_err();
+        assert_eq!(error.code, Code::Invalid);
+        assert!(error.message.contains("too long to apply"), "{error}");
+        let words =
+            |number: usize| rule(Applies::Texts, &format!(r"\b(casino|poker){number}\b"), Then::Refuse);
+        assert!(Rules::compile(&book(1, (0..256).map(words).collect())).is_ok());
+    }
+
+    /// For how long this thread ran: others may keep it waiting, as other tests do.
+    fn on_processor() -> Duration {
+        let ran = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        Duration::from_nanos(ran.split_whitespace().next().unwrap().parse().unwrap())
+    }
+
+    #[test]
+    fn the_most_costly_rules_are_applied_to_the_worst_text_in_time() {
+        let costly = (0..8).map(|n| rule(Applies::Texts, &format!("[ab]*a[ab]{{61}}[{n}c]"), Then::Refuse));
+        let rules = Rules::compile(&book(1, costly.collect())).unwrap();
+        // A text in which every character may be the first of a match, without a period.
+        let mut bits = 1_u32;
+        let text: String = std::iter::repeat_with(|| {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if bits >> 31 == 0 { 'a' } else { 'b' }
+        })
+        .take(16 * 1024)
+        .collect();
+        for text in [text, "a".repeat(16 * 1024)] {
+            let before = on_processor();
+            assert!(rules.check_text("text", &text).is_ok());
+            let took = on_processor() - before;
+            assert!(took < Duration::from_secs(1), "{took:?}");
+        }
     }
 
     #[test]

@@ -23,13 +23,13 @@ use broker_schemas::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use age::now as clock;
-pub use refused::Refused;
+pub use refused::{Observer, Refused};
 
 use crate::discovery::Copy;
 use crate::{Bus, Database, Result, Scope, Verifier};
@@ -96,6 +96,7 @@ pub struct Call<C> {
     /// The client's network address as the edge saw it.
     pub client_address: Option<String>,
     reply_headers: Mutex<Vec<(&'static str, String)>>,
+    waited: Mutex<Duration>,
 }
 
 impl<C> Call<C> {
@@ -112,6 +113,12 @@ impl<C> Call<C> {
     /// Signs the client's connection out, once the reply reaches its edge.
     pub fn detach(&self, why: &str) {
         self.add_header(header::DETACH, why.to_owned());
+    }
+
+    /// Says that the handler waited for so long on purpose, such as for answers of whoever is there. It doesn't count as time
+    /// that the call took.
+    pub fn waited(&self, time: Duration) {
+        *self.waited.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
     fn add_header(&self, name: &'static str, value: String) {
@@ -142,6 +149,8 @@ struct Inbound {
 struct Outbound {
     body: Bytes,
     headers: Vec<(&'static str, String)>,
+    /// For how long the handler waited on purpose.
+    waited: Duration,
 }
 
 async fn run<M: Handle<R>, R: Method>(
@@ -156,10 +165,12 @@ async fn run<M: Handle<R>, R: Method>(
         edge: inbound.edge,
         client_address: inbound.client_address,
         reply_headers: Mutex::default(),
+        waited: Mutex::default(),
     };
     let reply = module.handle(&call, request).await.map_err(Unanswered::Handled)?;
     let body = inbound.content_type.encode(&reply).map_err(|error| Unanswered::Handled(error.into()))?.into();
-    Ok(Outbound { body, headers: call.reply_headers.into_inner().unwrap_or_else(PoisonError::into_inner) })
+    let headers = call.reply_headers.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Outbound { body, headers, waited: call.waited.into_inner().unwrap_or_else(PoisonError::into_inner) })
 }
 
 /// A service that is being served by this process. Built by [`crate::Process::serve`].
@@ -172,8 +183,8 @@ pub struct Serving<M> {
 /// What a service may have besides its handlers.
 #[derive(Debug, Default)]
 pub(crate) struct With {
-    /// Who wants to know of requests that didn't reach their handler. What it has no room for is lost, and counted.
-    pub(crate) observer: Option<mpsc::Sender<Refused>>,
+    /// Who wants to know of requests that didn't reach their handler.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// The service's tables, whose size it tells.
     pub(crate) database: Option<Database>,
 }
@@ -187,7 +198,7 @@ struct Server {
     room: Arc<Semaphore>,
     room_of_parts: Arc<Semaphore>,
     /// Who wants to know of requests that didn't reach their handler.
-    observer: Option<mpsc::Sender<Refused>>,
+    observer: Option<Arc<dyn Observer>>,
     ages: age::Ages,
     tasks: TaskTracker,
     leave: CancellationToken,

@@ -108,13 +108,19 @@ const ANSWER: u64 = 1;
 const SLEEP_MILLIS: u64 = 2;
 const PANIC: u64 = 3;
 const BE_UNAVAILABLE: u64 = 4;
+const WAIT_MILLIS: u64 = 5;
 
 impl Handle<friend::GetGate> for Demonstration {
-    async fn handle(&self, _: &Call<Part>, request: friend::GetGate) -> Result<friend::Gate> {
+    async fn handle(&self, call: &Call<Part>, request: friend::GetGate) -> Result<friend::Gate> {
         self.handled.fetch_add(1, Ordering::Relaxed);
         match request.a.get() {
             ANSWER => {}
             SLEEP_MILLIS => sleep(Duration::from_millis(request.b.get())).await,
+            WAIT_MILLIS => {
+                let wait = Duration::from_millis(request.b.get());
+                sleep(wait).await;
+                call.waited(wait);
+            }
             PANIC => panic!("as asked"),
             BE_UNAVAILABLE => return Err(Error::unavailable("as asked").into()),
             other => return Err(Error::conflict(format!("no\nsuch {other}")).into()),
@@ -490,6 +496,9 @@ async fn discovery_names_every_endpoint_once_with_its_counts() {
     for _ in 0..3 {
         let _ = caller.call(&within(2_000), &ask(ANSWER, 7)).await;
     }
+    // What waits on purpose is not slow.
+    let waiting = caller.call(&within(5_000), &ask(WAIT_MILLIS, 2_000)).await;
+    assert_eq!(waiting.unwrap().version, 2_000);
     let answer =
         |question| serde_json::from_slice::<serde_json::Value>(&serving.discovery(question)).unwrap();
     let (info, stats) = (answer(Discovery::Info), answer(Discovery::Stats));
@@ -507,7 +516,8 @@ async fn discovery_names_every_endpoint_once_with_its_counts() {
         .iter()
         .find(|endpoint| endpoint["name"] == "gate-internal")
         .unwrap();
-    assert_eq!((&gate["num_requests"], &gate["num_errors"]), (&3.into(), &0.into()));
+    assert_eq!((&gate["num_requests"], &gate["num_errors"]), (&4.into(), &0.into()));
+    assert!(gate["processing_time"].as_u64().unwrap() < 1_500_000_000, "{gate}");
     assert_eq!(info["version"], "1.2.3");
     assert_eq!(info["name"], friend::Friend::NAME);
     drop(rig.server);

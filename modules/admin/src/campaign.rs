@@ -8,8 +8,8 @@ use broker_schemas::{Error, Staff, Timestamp};
 use natter_host::{Call, Handle, Result, Scope};
 
 use crate::Module;
-use crate::campaigning::{RUNNING_MAX, includes};
-use crate::store::{NewCampaign, Stored};
+use crate::campaigning::RUNNING_MAX;
+use crate::store::Stored;
 
 /// How long an answer waits for the message module.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ impl Module {
     pub(crate) async fn with_reach(&self, scope: &Scope, stored: Stored) -> Campaign {
         let Stored { id, plan, state, trouble, recipients, .. } = stored;
         let waits = match state {
-            CampaignState::Running => self.why_it_waits(id, &plan, Timestamp::now()).await,
+            CampaignState::Running => self.why_it_waits(id, Timestamp::now()).await,
             _ => None,
         };
         let reach = match state {
@@ -51,7 +51,7 @@ impl Module {
             hours: plan.hours,
             per_second: plan.per_second,
             state,
-            trouble: waits.map(str::to_owned).or(trouble),
+            trouble: trouble.or_else(|| waits.map(str::to_owned)),
             recipients,
             reach: reach.inspect_err(|error| tracing::debug!(%error, campaign = id, "no reach")).ok(),
         }
@@ -59,49 +59,11 @@ impl Module {
 }
 
 impl Module {
-    /// Why a campaign that runs sends nothing now, though nothing is wrong.
-    async fn why_it_waits(&self, id: u64, plan: &NewCampaign, now: Timestamp) -> Option<&'static str> {
-        if let Some(words) = why_it_waits(plan, now) {
-            return Some(words);
-        }
+    /// Why a campaign that is due sends nothing now, though nothing is wrong with it.
+    async fn why_it_waits(&self, id: u64, now: Timestamp) -> Option<&'static str> {
         let waits = self.store.waits_for_others(id, RUNNING_MAX as u64, now).await;
         let waits =
             waits.inspect_err(|failure| tracing::debug!(?failure, campaign = id, "not known why it waits"));
         waits.unwrap_or(false).then_some("waits until fewer campaigns are sent")
-    }
-}
-
-/// For which time a campaign that runs waits.
-fn why_it_waits(plan: &NewCampaign, now: Timestamp) -> Option<&'static str> {
-    if plan.starts_at.is_some_and(|start| now < start) {
-        Some("waits for its start")
-    } else if plan.hours.is_some_and(|hours| !includes(hours, now)) {
-        Some("waits for its hours")
-    } else {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use broker_schemas::admin::{Hours, Segment};
-
-    #[test]
-    fn a_campaign_that_waits_says_for_what() {
-        let plan = NewCampaign {
-            title: "Spring".into(),
-            text: "Hello".into(),
-            segment: Segment::All {},
-            starts_at: Some(Timestamp(60_000)),
-            ends_at: None,
-            hours: Some(Hours { from_minute: 2, to_minute: 3 }),
-            per_second: 1,
-        };
-        let waits = |now| why_it_waits(&plan, Timestamp(now));
-        assert_eq!(waits(59_999), Some("waits for its start"));
-        assert_eq!(waits(60_000), Some("waits for its hours"));
-        assert_eq!(waits(120_000), None);
-        assert_eq!(waits(180_000), Some("waits for its hours"));
     }
 }

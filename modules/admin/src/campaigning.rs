@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use courier::{BusCourier, Courier};
-pub(crate) use hours::{check_hours, includes};
+pub(crate) use hours::check_hours;
 pub(crate) use state::{Step, next};
 
 use crate::Module;
@@ -85,7 +85,7 @@ async fn start_due(
     }
     let lease = lease(copy);
     for (campaign, hours) in module.store.due_campaigns(lease, LOOK_AT).await? {
-        let opens = hours.is_none_or(|hours| includes(hours, lease.now));
+        let opens = hours.is_none_or(|hours| hours.include(lease.now));
         if opens && take_place(running, campaign) {
             let runner = Runner::new(
                 module.store.clone(),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_schemas::admin::RuleBook;
+use broker_schemas::admin::{NumberedRule, RuleBook};
 use broker_schemas::{Error, List, Service, group, message, user};
 use futures_util::future::join_all;
 use natter_host::{Failure, Result, Scope};
@@ -19,6 +19,12 @@ const HOLDERS: [&str; 3] = [user::User::NAME, group::Group::NAME, message::Messa
 /// How often it looks whether one lacks the rules.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const CALL: Duration = Duration::from_secs(2);
+
+/// The rules, as they are handed out.
+pub(crate) fn book(version: u64, rules: Vec<NumberedRule>) -> Checked<RuleBook> {
+    let rules = List::new(rules.into_iter().map(|numbered| numbered.rule).collect::<Vec<_>>());
+    Ok(RuleBook { version, rules: rules.map_err(Error::invalid)? })
+}
 
 /// The modules that don't have `version` yet.
 pub(crate) fn pending(version: u64, held: &HashMap<String, u64>) -> Vec<String> {
@@ -51,8 +57,7 @@ impl Module {
         if lacking.is_empty() {
             return Ok(());
         }
-        let rules = List::new(rules.into_iter().map(|numbered| numbered.rule).collect::<Vec<_>>());
-        let book = RuleBook { version, rules: rules.map_err(Error::invalid)? };
+        let book = book(version, rules)?;
         let mut problem = Ok(());
         // At once: nobody waits for one that is down.
         let hands = lacking.into_iter().map(async |holder| (self.hand_to(&holder, &book).await, holder));

@@ -60,21 +60,18 @@ use std::sync::Arc;
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, admin, announcement};
 use natter_host::{Bus, Part, Process, Running};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use settings::Settings;
 
-use audit::recorder::{self, Recorder};
+use audit::recorder::{self, Recorder, Refusals};
 use campaigning::BusCourier;
 use store::{MIGRATIONS, Store};
 
 /// What a check gives: a value, or the refusal.
 type Checked<T> = Result<T, Error>;
-
-/// Refusals that may wait to be written down.
-const REFUSALS: usize = 256;
 
 /// The admin module, as a part that a process can run.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +99,7 @@ impl Part for Admin {
         let store = Store::new(process.database(Self::NAME, MIGRATIONS).await?);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
         let announcing = process.bus(Holder::Service(announcement::Announcement::NAME)).await?;
-        let (observer, refused) = mpsc::channel(REFUSALS);
+        let refusals = Arc::<Refusals>::default();
         let (recorder, ended) = Recorder::new();
         let module = Arc::new(Module {
             bus: bus.clone(),
@@ -116,9 +113,9 @@ impl Part for Admin {
 
         let (stop_recording, stop) = (CancellationToken::new(), CancellationToken::new());
         let (records, workers) = (TaskTracker::new(), TaskTracker::new());
-        records.spawn(recorder::run(store.clone(), refused, ended, stop_recording.clone()));
+        records.spawn(recorder::run(store.clone(), refusals.clone(), ended, stop_recording.clone()));
         records.close();
-        let serving = process.serve_observed::<admin::Admin, _>(bus, module.clone(), Some(observer)).await?;
+        let serving = process.serve_observed::<admin::Admin, _>(bus, module.clone(), Some(refusals)).await?;
         let announcements =
             process.serve::<announcement::Announcement, _>(announcing, module.clone()).await?;
         workers.spawn(campaigning::supervise(module.clone(), stop.clone()));

@@ -27,7 +27,8 @@ impl Handle<Mute> for Module {
                     return Err(Error::not_found("there is no such user").into());
                 }
             }
-            Ok(self.silence(&call.scope, user, until).await?)
+            // Four calls at once: large, and rarely made.
+            Ok(Box::pin(self.silence(&call.scope, user, until)).await?)
         })
         .await
     }

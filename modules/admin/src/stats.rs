@@ -9,6 +9,7 @@ use broker_schemas::user::GetCensus;
 use broker_schemas::{Staff, Timestamp};
 use natter_host::{Call, Handle, Result};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::{Module, page};
 
@@ -22,10 +23,13 @@ impl Handle<GetStats> for Module {
     async fn handle(&self, call: &Call<Staff>, request: GetStats) -> Result<Stats> {
         self.noted_if_refused(call, &request, async {
             let scope = call.scope.within(CENSUS);
+            let asked = Instant::now();
             let (answers, census) = tokio::join!(
                 self.bus.survey(Discovery::Stats, PATIENCE),
                 self.bus.call(&scope, &GetCensus {}),
             );
+            // Nobody knows how many will answer, so that it always waits; the module isn't slow for that.
+            call.waited(asked.elapsed());
             let mut copies: Vec<_> = answers?.iter().filter_map(|answer| copy(answer)).collect();
             copies.sort_by(|a, b| (&a.service, &a.id).cmp(&(&b.service, &b.id)));
             let (copies, _) = page::fit(copies, COPIES);

@@ -9,7 +9,7 @@ use broker_schemas::caller::Staff;
 use broker_schemas::delivery::EventSpec;
 use broker_schemas::permission::Holder;
 use broker_schemas::{Code, Done, Exposure, service};
-use natter_host::{Call, Handle, Result};
+use natter_host::{Call, Handle, Observer, Refused, Result};
 use natter_protocol::Encoding;
 use postcard_schema::Schema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,16 @@ pub struct Peek {}
 
 struct Office;
 
+/// Hands on what it hears of who was refused.
+#[derive(Debug)]
+struct Heard(mpsc::Sender<Refused>);
+
+impl Observer for Heard {
+    fn refused(&self, refused: Refused) {
+        self.0.try_send(refused).unwrap();
+    }
+}
+
 impl Handle<Peek> for Office {
     async fn handle(&self, _: &Call<Staff>, _: Peek) -> Result<Done> {
         Ok(Done {})
@@ -46,8 +56,9 @@ async fn an_administrative_call_goes_where_the_edge_may_take_it_and_is_judged_th
         let world = World::with(|settings| settings.admin = carries).await;
         let bus = world.process.bus(Holder::Service("admin")).await.unwrap();
         let (observer, mut refused) = mpsc::channel(4);
+        let heard = Arc::new(Heard(observer));
         let serving =
-            world.process.serve_observed::<Admin, _>(bus, Arc::new(Office), Some(observer)).await.unwrap();
+            world.process.serve_observed::<Admin, _>(bus, Arc::new(Office), Some(heard)).await.unwrap();
         let mut client = Client::tcp(world.tcp, Encoding::Json).await;
         // Nobody is signed in; at the wrong door nobody asks.
         let code = if carries { Code::Unauthenticated } else { Code::Forbidden };

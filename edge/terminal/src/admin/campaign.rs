@@ -139,10 +139,16 @@ async fn create(desk: &Desk, arguments: Create) -> anyhow::Result<()> {
     )
 }
 
-/// What a campaign's state is called.
-const fn state(state: CampaignState) -> &'static str {
-    match state {
+/// What a campaign does now. One that runs may have to wait for its time, which is no trouble.
+fn state(campaign: &Campaign, now: Timestamp) -> &'static str {
+    match campaign.state {
         CampaignState::Draft => "draft",
+        CampaignState::Running if campaign.starts_at.is_some_and(|start| now < start) => {
+            "waits for its start"
+        }
+        CampaignState::Running if campaign.hours.is_some_and(|hours| !hours.include(now)) => {
+            "waits for its hours"
+        }
         CampaignState::Running => "running",
         CampaignState::Paused => "paused",
         CampaignState::Done => "done",
@@ -152,6 +158,7 @@ const fn state(state: CampaignState) -> &'static str {
 }
 
 fn table(campaigns: &[Campaign]) -> Table {
+    let now = Timestamp::now();
     let mut table =
         Table::new(&["ID>", "TITLE", "STATE", "RECIPIENTS>", "SENT>", "DELIVERED>", "READ>", "TROUBLE"]);
     for campaign in campaigns {
@@ -159,7 +166,7 @@ fn table(campaigns: &[Campaign]) -> Table {
         table.row([
             campaign.campaign.to_string(),
             beginning(&campaign.title, TITLE),
-            state(campaign.state).to_owned(),
+            state(campaign, now).to_owned(),
             campaign.recipients.map_or("-".to_owned(), |count| count.to_string()),
             sent,
             delivered,
@@ -187,7 +194,7 @@ fn description(campaign: &Campaign) -> String {
     let [sent, delivered, read] = counts(campaign.reach);
     let mut lines = vec![
         format!("campaign    {}: {}", campaign.campaign, campaign.title),
-        format!("state       {}", state(campaign.state)),
+        format!("state       {}", state(campaign, Timestamp::now())),
         format!("to          {}", segment::words(&campaign.segment)),
         format!("begins      {}", time(campaign.starts_at)),
         format!("ends        {}", time(campaign.ends_at)),
@@ -215,7 +222,7 @@ pub(super) mod tests {
             segment: admin::Segment::All {},
             starts_at: None,
             ends_at: None,
-            hours: Some(Hours { from_minute: 540, to_minute: 1_050 }),
+            hours: None,
             per_second: 500,
             state: CampaignState::Running,
             trouble: None,
@@ -236,8 +243,29 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_campaign_that_waits_for_its_time_says_so_and_is_in_no_trouble() {
+        let hours = Some(Hours { from_minute: 2, to_minute: 3 });
+        let waiting = Campaign { starts_at: Some(Timestamp(60_000)), hours, ..running(0) };
+        let at = |now| state(&waiting, Timestamp(now));
+        assert_eq!(
+            [at(59_999), at(60_000), at(120_000)],
+            ["waits for its start", "waits for its hours", "running"]
+        );
+        let paused = Campaign { state: CampaignState::Paused, ..waiting };
+        assert_eq!(state(&paused, Timestamp(0)), "paused");
+        let later = Campaign {
+            starts_at: Some(Timestamp::now().after(std::time::Duration::from_secs(60))),
+            ..running(0)
+        };
+        let shown = table(&[later]).to_string();
+        let line = shown.lines().nth(1).unwrap();
+        assert!(line.contains("waits for its start") && line.trim_end().ends_with(" 0"), "{shown}");
+    }
+
+    #[test]
     fn a_description_has_every_fact() {
-        let shown = description(&running(4_000));
+        let hours = Some(Hours { from_minute: 540, to_minute: 1_050 });
+        let shown = description(&Campaign { hours, ..running(4_000) });
         for fact in
             ["every account", "09:00-17:30 UTC", "500 a second", "recipients  10000", "sent        4000"]
         {

@@ -57,8 +57,10 @@ impl Server {
                     Error::internal()
                 }
             });
-            server.copy.stats(index).record(arrived.elapsed(), result.as_ref().err());
-            record(&spec, arrived, &result);
+            let waited = result.as_ref().map_or(Duration::ZERO, |outbound| outbound.waited);
+            let took = arrived.elapsed().saturating_sub(waited);
+            server.copy.stats(index).record(took, result.as_ref().err());
+            record(&spec, took, &result);
             server.reply(&reply_to, result).await;
             drop(room);
         };
@@ -142,7 +144,7 @@ impl Server {
 
     async fn reply(&self, to: &str, result: std::result::Result<Outbound, Error>) {
         let (headers, body) = match result {
-            Ok(Outbound { body, headers }) => (
+            Ok(Outbound { body, headers, .. }) => (
                 headers
                     .into_iter()
                     .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from(value)))
@@ -172,14 +174,14 @@ fn error_headers(error: &Error) -> HeaderMap {
     headers
 }
 
-fn record(spec: &MethodSpec, arrived: Instant, result: &std::result::Result<Outbound, Error>) {
+fn record(spec: &MethodSpec, took: Duration, result: &std::result::Result<Outbound, Error>) {
     let code = result.as_ref().map_or_else(|error| error.code.name(), |_| "ok");
     let labels = [("service", spec.service), ("method", spec.name), ("code", code)];
     metrics::counter!("natter_requests_total", &labels).increment(1);
     metrics::histogram!("natter_request_seconds", "service" => spec.service, "method" => spec.name)
-        .record(arrived.elapsed());
+        .record(took);
     match result {
-        Ok(_) => tracing::debug!(elapsed = ?arrived.elapsed(), "answered"),
+        Ok(_) => tracing::debug!(elapsed = ?took, "answered"),
         Err(error) => tracing::debug!(code = %error.code, message = error.message, "refused"),
     }
 }

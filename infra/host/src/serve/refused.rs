@@ -7,6 +7,12 @@ use super::Server;
 use crate::Failure;
 use crate::bus::header;
 
+/// Hears of each request that was refused before its handler saw it.
+pub trait Observer: std::fmt::Debug + Send + Sync + 'static {
+    /// Takes note of one. It must not wait: the request is being refused meanwhile, and in a flood there are many.
+    fn refused(&self, refused: Refused);
+}
+
 /// The most of a request that an observer gets, in bytes.
 const MAX_REQUEST: usize = 8 * 1024;
 
@@ -42,7 +48,7 @@ pub struct Refused {
 }
 
 impl Server {
-    /// Tells the observer of a refusal, if there is one. It never waits.
+    /// Tells the observer of a refusal, if there is one.
     pub(super) fn observe(
         &self,
         spec: &MethodSpec,
@@ -53,7 +59,7 @@ impl Server {
     ) {
         let Some(observer) = &self.observer else { return };
         let of = |name| message.headers.as_ref().and_then(|headers| header(headers, name));
-        let refused = Refused {
+        observer.refused(Refused {
             method: *spec,
             exposure,
             identity,
@@ -61,12 +67,7 @@ impl Server {
             client_address: of(header::CLIENT_ADDRESS).map(str::to_owned),
             request: readable(spec, of(header::CONTENT_TYPE), &message.payload),
             error: bounded(error.clone()),
-        };
-        if observer.try_send(refused).is_err() {
-            metrics::counter!("natter_refusals_unobserved_total", "service" => self.service.name)
-                .increment(1);
-            tracing::warn!(method = spec.name, %error, "a refusal was not recorded: too many at once");
-        }
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::serve::Refused;
+use crate::serve::{Observer, Refused};
 
 /// Refuses as `not_found` whatever reaches a handler.
 struct Staffed;
@@ -59,12 +59,22 @@ handlers!(
     TakeReport
 );
 
+/// Hands on what it hears.
+#[derive(Debug)]
+struct Heard(mpsc::Sender<Refused>);
+
+impl Observer for Heard {
+    fn refused(&self, refused: Refused) {
+        self.0.try_send(refused).unwrap();
+    }
+}
+
 impl Rig {
     async fn staffed(&self) -> (Serving<Staffed>, mpsc::Receiver<Refused>) {
         let bus = self.bus(Holder::Service("admin")).await;
         let verifier = Verifier::from_file(&self.settings.directory.join("passport.pub")).unwrap();
         let (observer, refused) = mpsc::channel(16);
-        let with = With { observer: Some(observer), database: None };
+        let with = With { observer: Some(Arc::new(Heard(observer))), database: None };
         let verifier = Arc::new(verifier);
         let serving = Serving::start::<Admin>(bus, verifier, "1.2.3", Arc::new(Staffed), with).await.unwrap();
         (serving, refused)

@@ -1,6 +1,6 @@
-//! Refusals that come in floods: the first ones are written down singly, the rest as their number.
+//! Refusals, as many as there are: the first ones are written down singly, the rest as their number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use broker_schemas::admin::AuditOutcome;
 use broker_schemas::{Timestamp, UserId};
@@ -10,9 +10,12 @@ use super::{Act, origin, refused};
 
 /// Refusals of one user, or from one address, that are written down singly in a minute.
 const SINGLY: u32 = 20;
-/// The same of all users and addresses together.
+/// The same of all users and addresses together: more would keep the database from other work.
 const SINGLY_OF_ALL: u32 = 600;
-/// Users and addresses that are told apart in a minute; those beyond are counted together.
+/// Refusals that may wait to be written down singly while the database is slow, or away.
+const WAITING: usize = 600;
+/// Users and addresses that are told apart in a minute, and also their numbers, one for each method; those beyond are
+/// counted together.
 const SOURCES: usize = 10_000;
 
 /// Whom a refusal is counted for.
@@ -23,68 +26,90 @@ enum Source {
     Others,
 }
 
-/// The refusals of one minute.
+/// The refusals of one minute, and those that wait to be written down. Every one is either written down singly or counted.
 #[derive(Debug, Default)]
 pub(crate) struct Flood {
-    sources: HashMap<Source, Counted>,
-    singly: u32,
+    /// How many of a source are written down singly.
+    singly: HashMap<Source, u32>,
+    singly_of_all: u32,
+    waiting: VecDeque<Entry>,
+    /// Those beyond, of a source and a method.
+    more: HashMap<(Source, String), Counted>,
 }
 
 #[derive(Debug)]
 struct Counted {
-    singly: u32,
-    more: u64,
-    /// The latest.
-    last: Option<Entry>,
+    count: u64,
+    latest: Entry,
 }
 
 /// An act and what became of it.
 pub(crate) type Entry = (Act, AuditOutcome);
 
 impl Flood {
-    /// Counts a refusal; its entry, if it is one of those that are written down singly.
-    pub(crate) fn take(&mut self, refusal: &Refused) -> Option<Entry> {
-        let entry = entry(refusal);
+    /// Takes a refusal, to be written down singly or counted.
+    pub(crate) fn take(&mut self, entry: Entry) {
         let mut source = match entry.0.by {
             Some(user) => Source::User(user),
             None => Source::Place(entry.0.origin.clone()),
         };
-        if self.sources.len() >= SOURCES && !self.sources.contains_key(&source) {
+        if self.singly.len() >= SOURCES && !self.singly.contains_key(&source) {
             source = Source::Others;
         }
-        let counted = self.sources.entry(source).or_insert(Counted { singly: 0, more: 0, last: None });
-        if counted.singly < SINGLY && self.singly < SINGLY_OF_ALL {
-            counted.singly += 1;
-            self.singly += 1;
-            return Some(entry);
+        let singly = self.singly.entry(source.clone()).or_default();
+        if *singly < SINGLY && self.singly_of_all < SINGLY_OF_ALL && self.waiting.len() < WAITING {
+            *singly += 1;
+            self.singly_of_all += 1;
+            self.waiting.push_back(entry);
+        } else {
+            self.count(source, entry);
         }
-        counted.more += 1;
-        let (mut act, outcome) = entry;
-        // Its number takes its place, and there may be many of these.
-        act.request = String::new();
-        counted.last = Some((act, outcome));
-        None
     }
 
-    /// The minute is over: an entry for each source that had more.
+    fn count(&mut self, mut source: Source, (mut act, outcome): Entry) {
+        // Its number takes its place, and there may be many of these.
+        act.request = String::new();
+        let mut key = (source, act.method.clone());
+        if self.more.len() >= SOURCES && !self.more.contains_key(&key) {
+            source = Source::Others;
+            key = (source, act.method.clone());
+        }
+        if let Some(counted) = self.more.get_mut(&key) {
+            counted.count += 1;
+            // It says on whom only where that is true of each.
+            act.on = act.on.filter(|on| counted.latest.0.on == Some(*on));
+            counted.latest = (act, outcome);
+        } else {
+            self.more.insert(key, Counted { count: 1, latest: (act, outcome) });
+        }
+    }
+
+    /// The next refusal to write down singly.
+    pub(crate) fn next(&mut self) -> Option<Entry> {
+        self.waiting.pop_front()
+    }
+
+    /// The minute is over: an entry for each source and method of which there were more.
     pub(crate) fn sum_up(&mut self) -> Vec<Entry> {
-        self.singly = 0;
-        let sum = |(source, counted): (Source, Counted)| {
-            let (mut act, outcome) = counted.last?;
+        self.singly.clear();
+        self.singly_of_all = 0;
+        let sum = |((source, _), Counted { count, latest: (mut act, outcome) }): (_, Counted)| {
             if source == Source::Others {
+                (act.by, act.roles) = (None, Vec::new());
                 "many places".clone_into(&mut act.origin);
             }
             act.at = Timestamp::now();
-            act.request = format!(r#"{{"refused":{}}}"#, counted.more);
+            act.request = format!(r#"{{"refused":{count}}}"#);
             let AuditOutcome::Refused { code, message } = outcome else { return None };
-            let message = format!("{} more in this minute were refused; the last: {message}", counted.more);
+            let message = format!("{count} more in this minute were refused; the last: {message}");
             Some((act, AuditOutcome::Refused { code, message }))
         };
-        self.sources.drain().filter_map(sum).collect()
+        self.more.drain().filter_map(sum).collect()
     }
 }
 
-fn entry(refusal: &Refused) -> Entry {
+/// What the log says of a refusal.
+pub(crate) fn entry(refusal: &Refused) -> Entry {
     let act = Act {
         at: Timestamp::now(),
         by: refusal.identity.as_ref().map(|identity| identity.user),
@@ -125,9 +150,27 @@ pub(crate) mod tests {
         }
     }
 
+    impl Flood {
+        fn refuse(&mut self, by: Option<u64>, address: &str) {
+            self.take(entry(&refusal(by, address)));
+        }
+
+        fn singly(&mut self) -> usize {
+            std::iter::from_fn(|| self.next()).count()
+        }
+    }
+
+    /// What a sum says: of which method, how many.
+    fn counts(sums: &[Entry]) -> Vec<(&str, &str)> {
+        let mut counts: Vec<_> =
+            sums.iter().map(|(act, _)| (act.method.as_str(), act.request.as_str())).collect();
+        counts.sort_unstable();
+        counts
+    }
+
     #[test]
     fn a_refusal_says_who_asked_what_on_whom_and_from_where() {
-        let (act, outcome) = Flood::default().take(&refusal(Some(7), "192.0.2.1")).unwrap();
+        let (act, outcome) = entry(&refusal(Some(7), "192.0.2.1"));
         assert_eq!((act.by, act.on), (UserId::new(7).ok(), UserId::new(9).ok()));
         assert_eq!((act.method.as_str(), act.origin.as_str()), ("ban", "192.0.2.1"));
         assert!(matches!(outcome, AuditOutcome::Refused { .. }));
@@ -136,26 +179,58 @@ pub(crate) mod tests {
     #[test]
     fn a_flood_of_one_is_summed_up_and_hides_nobody_elses_refusals() {
         let mut flood = Flood::default();
-        let singly = (0..1_000).filter_map(|_| flood.take(&refusal(Some(7), "192.0.2.1"))).count();
-        assert_eq!(singly, 20);
-        assert!(flood.take(&refusal(Some(8), "192.0.2.1")).is_some());
-        assert!(flood.take(&refusal(None, "192.0.2.1")).is_some());
+        (0..1_000).for_each(|_| flood.refuse(Some(7), "192.0.2.1"));
+        assert_eq!(flood.singly(), 20);
+        flood.refuse(Some(8), "192.0.2.1");
+        flood.refuse(None, "192.0.2.1");
+        assert_eq!(flood.singly(), 2);
         let sums = flood.sum_up();
-        assert_eq!(sums.len(), 1);
-        assert_eq!(sums[0].0.by, UserId::new(7).ok());
-        assert_eq!(sums[0].0.request, r#"{"refused":980}"#);
+        assert_eq!(counts(&sums), [("ban", r#"{"refused":980}"#)]);
+        assert_eq!((sums[0].0.by, sums[0].0.on), (UserId::new(7).ok(), UserId::new(9).ok()));
         assert!(flood.sum_up().is_empty());
-        assert!(flood.take(&refusal(Some(7), "192.0.2.1")).is_some());
+        flood.refuse(Some(7), "192.0.2.1");
+        assert_eq!(flood.singly(), 1);
     }
 
     #[test]
-    fn a_flood_from_everywhere_is_bounded_and_counted() {
+    fn a_flood_is_counted_for_each_method_and_says_on_whom_only_if_that_is_one() {
         let mut flood = Flood::default();
-        let taken = (0..30_000).filter_map(|n| flood.take(&refusal(None, &n.to_string()))).count();
-        assert_eq!(taken, 600);
-        assert!(flood.sources.len() <= SOURCES + 1);
-        let others: Vec<_> =
-            flood.sum_up().into_iter().filter(|(act, _)| act.origin == "many places").collect();
-        assert_eq!(others[0].0.request, r#"{"refused":20000}"#);
+        for number in 0..100 {
+            flood.refuse(Some(7), "192.0.2.1");
+            let request = format!(r#"{{"user":{}}}"#, number + 1);
+            let unban = Refused { method: admin::Unban::SPEC, request, ..refusal(Some(7), "192.0.2.1") };
+            flood.take(entry(&unban));
+        }
+        assert_eq!(flood.singly(), 20);
+        let sums = flood.sum_up();
+        assert_eq!(counts(&sums), [("ban", r#"{"refused":90}"#), ("unban", r#"{"refused":90}"#)]);
+        let on = |method| sums.iter().find(|(act, _)| act.method == method).unwrap().0.on;
+        assert_eq!((on("ban"), on("unban")), (UserId::new(9).ok(), None));
+    }
+
+    #[test]
+    fn a_flood_from_everywhere_is_bounded_and_each_is_counted() {
+        let mut flood = Flood::default();
+        (0..30_000).for_each(|n| flood.refuse(Some(n + 1), &n.to_string()));
+        assert!(flood.singly.len() <= SOURCES + 1 && flood.more.len() <= SOURCES + 1);
+        assert_eq!(flood.singly(), 600);
+        let sums = flood.sum_up();
+        let others: Vec<_> = sums.iter().filter(|(act, _)| act.origin == "many places").collect();
+        assert_eq!((others.len(), others[0].0.by), (1, None));
+        let number = |(act, _): &Entry| -> u64 {
+            serde_json::from_str::<serde_json::Value>(&act.request).unwrap()["refused"].as_u64().unwrap()
+        };
+        assert_eq!(sums.iter().map(number).sum::<u64>(), 30_000 - 600);
+    }
+
+    #[test]
+    fn what_cannot_be_written_down_in_time_is_counted() {
+        let mut flood = Flood::default();
+        for minute in 1..=3 {
+            (0..WAITING as u64).for_each(|n| flood.refuse(Some(n + 1), "192.0.2.1"));
+            let summed = flood.sum_up().len();
+            assert_eq!(summed, if minute == 1 { 0 } else { WAITING });
+        }
+        assert_eq!(flood.singly(), WAITING);
     }
 }

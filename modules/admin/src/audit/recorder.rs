@@ -1,16 +1,18 @@
 //! Writes down what nobody waits for: requests that were refused before their handler saw them, and acts whose handler was
 //! dropped at its deadline.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_schemas::Error;
 use broker_schemas::admin::AuditOutcome;
-use natter_host::{Refused, Result};
-use tokio::sync::mpsc;
+use natter_host::{Observer, Refused, Result};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::flood::{Entry, Flood};
+use super::flood::{Entry, Flood, entry};
 use super::{is_logged, refused};
 use crate::store::Store;
 
@@ -19,13 +21,36 @@ const OUTCOMES: usize = 1_024;
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long it waits while the database can't be reached.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often it tries to write one entry: longer than any database restarts.
-const TRIES: u32 = 60;
 
 /// What became of an act.
 pub(crate) struct Ended {
     entry: u64,
     outcome: AuditOutcome,
+}
+
+/// Requests that were refused before their handler saw them. None is lost while this process runs, however many there are:
+/// what there is no room for is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    flood: Mutex<Flood>,
+    came: Notify,
+}
+
+impl Observer for Refusals {
+    fn refused(&self, refused: Refused) {
+        if is_logged(refused.method.name) {
+            let entry = entry(&refused);
+            self.flood().take(entry);
+            self.came.notify_one();
+        }
+    }
+}
+
+impl Refusals {
+    /// Consistent between any two statements, so a panic elsewhere doesn't spoil it.
+    fn flood(&self) -> MutexGuard<'_, Flood> {
+        self.flood.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where acts that ended without being written down are told.
@@ -79,56 +104,63 @@ impl Drop for Open {
 /// Writes until it is stopped, then what is still there.
 pub(crate) async fn run(
     store: Store,
-    mut refusals: mpsc::Receiver<Refused>,
+    refusals: Arc<Refusals>,
     mut ended: mpsc::Receiver<Ended>,
     stop: CancellationToken,
 ) {
-    let mut flood = Flood::default();
     let mut minutes = tokio::time::interval_at(Instant::now() + MINUTE, MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let record = async |entry: Entry| {
-        write("refusal", || store.record_act(&entry.0, &entry.1)).await;
+        write("refusal", &stop, || store.record_act(&entry.0, &entry.1)).await;
     };
+    let mut sums = Vec::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            Some(refusal) = refusals.recv() => if let Some(entry) = take(&mut flood, &refusal) {
-                record(entry).await;
+            () = refusals.came.notified() => {
+                let next = refusals.flood().next();
+                if let Some(entry) = next {
+                    record(entry).await;
+                    refusals.came.notify_one();
+                }
             },
             Some(Ended { entry, outcome }) = ended.recv() => {
-                write("outcome", || store.end_act(entry, &outcome)).await;
+                write("outcome", &stop, || store.end_act(entry, &outcome)).await;
             }
-            _ = minutes.tick() => for entry in flood.sum_up() {
-                record(entry).await;
+            _ = minutes.tick() => {
+                sums = refusals.flood().sum_up();
+                while !stop.is_cancelled() && let Some(entry) = sums.pop() {
+                    record(entry).await;
+                }
             },
         }
     }
     while let Ok(Ended { entry, outcome }) = ended.try_recv() {
         write_once("outcome", store.end_act(entry, &outcome).await);
     }
-    let mut left = Vec::new();
-    while let Ok(refusal) = refusals.try_recv() {
-        left.extend(take(&mut flood, &refusal));
-    }
-    left.extend(flood.sum_up());
-    for (act, outcome) in left {
-        write_once("refusal", store.record_act(&act, &outcome).await);
-    }
-}
-
-fn take(flood: &mut Flood, refusal: &Refused) -> Option<Entry> {
-    is_logged(refusal.method.name).then(|| flood.take(refusal)).flatten()
-}
-
-async fn write<F: Future<Output = Result<()>>>(what: &str, attempt: impl Fn() -> F) {
-    for _ in 0..TRIES {
-        match attempt().await {
-            Ok(()) => return,
-            Err(failure) => tracing::warn!(what, ?failure, "not in the audit log yet"),
+    let mut left: VecDeque<_> = std::iter::from_fn(|| refusals.flood().next()).collect();
+    left.extend(sums);
+    left.extend(refusals.flood().sum_up());
+    while let Some((act, outcome)) = left.pop_front() {
+        if let Err(failure) = store.record_act(&act, &outcome).await {
+            // Each would wait for the database in vain, and whoever stops this waits for them all.
+            return tracing::error!(entries = left.len() + 1, ?failure, "refusals are not in the audit log");
         }
-        tokio::time::sleep(PAUSE).await;
     }
-    tracing::error!(what, "not in the audit log");
+}
+
+/// Tries for as long as it takes. Once it is to stop, a last time.
+async fn write<F: Future<Output = Result<()>>>(
+    what: &str,
+    stop: &CancellationToken,
+    attempt: impl Fn() -> F,
+) {
+    while let Err(failure) = attempt().await {
+        tracing::warn!(what, ?failure, "not in the audit log yet");
+        if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+            return write_once(what, attempt().await);
+        }
+    }
 }
 
 fn write_once(what: &str, written: Result<()>) {
@@ -148,13 +180,13 @@ mod tests {
     use crate::store::tests::each_database;
 
     /// Has a recorder write until it is stopped.
-    async fn recorded(store: &Store, work: impl AsyncFnOnce(Recorder, mpsc::Sender<Refused>)) {
-        let (observer, refused) = mpsc::channel(64);
+    async fn recorded(store: &Store, work: impl AsyncFnOnce(Recorder, &Refusals)) {
+        let refusals = Arc::<Refusals>::default();
         let (recorder, ended) = Recorder::new();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(run(store.clone(), refused, ended, stop.clone()));
+        tasks.spawn(run(store.clone(), refusals.clone(), ended, stop.clone()));
         tasks.close();
-        work(recorder, observer).await;
+        work(recorder, &refusals).await;
         stop.cancel();
         tasks.wait().await;
     }
@@ -162,12 +194,13 @@ mod tests {
     #[tokio::test]
     async fn refusals_are_in_the_log_the_flood_as_its_number_and_reports_of_users_not_at_all() {
         each_database(async |store| {
-            recorded(&store, async |_, observer| {
-                for _ in 0..50 {
-                    observer.send(refusal(Some(7), "192.0.2.1")).await.unwrap();
+            recorded(&store, async |_, refusals| {
+                // All at once: nobody who writes them down has a turn meanwhile.
+                for _ in 0..2_000 {
+                    refusals.refused(refusal(Some(7), "192.0.2.1"));
                 }
                 let report = Refused { method: admin::TakeReport::SPEC, ..refusal(None, "192.0.2.1") };
-                observer.send(report).await.unwrap();
+                refusals.refused(report);
             })
             .await;
             let entries = store.acts(&Filter::default(), 100).await.unwrap();
@@ -175,8 +208,8 @@ mod tests {
             let AuditOutcome::Refused { code, message } = entries[0].outcome.clone().unwrap() else {
                 panic!("not refused")
             };
-            assert_eq!((code, entries[0].request.as_str()), (Code::Forbidden, r#"{"refused":30}"#));
-            assert!(message.contains("30 more in this minute"), "{message}");
+            assert_eq!((code, entries[0].request.as_str()), (Code::Forbidden, r#"{"refused":1980}"#));
+            assert!(message.contains("1980 more in this minute"), "{message}");
             assert!(entries.iter().all(|entry| entry.by.unwrap().get() == 7 && entry.method == "ban"));
         })
         .await;
@@ -186,7 +219,7 @@ mod tests {
     async fn an_act_whose_handler_was_dropped_says_that_nobody_knows() {
         each_database(async |store| {
             let begin = async || {
-                let (act, _) = Flood::default().take(&refusal(Some(7), "192.0.2.1")).unwrap();
+                let (act, _) = entry(&refusal(Some(7), "192.0.2.1"));
                 store.begin_act(&act).await.unwrap()
             };
             let (dropped, known, written) = (begin().await, begin().await, begin().await);

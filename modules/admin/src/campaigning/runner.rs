@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::courier::Page;
 use super::pace::Pace;
-use super::{Courier, includes, keeping_lease, lease};
+use super::{Courier, keeping_lease, lease};
 use crate::store::{Store, Stored};
 
 /// How long what was posted may wait to be noted: each note is a commit, on a disk that others write to as well. What was not
@@ -87,7 +87,7 @@ impl<C: Courier> Runner<C> {
     /// Asks for users if none wait, else posts to some of them.
     async fn step(&self, stored: &Stored, progress: &mut Progress) -> Result<Then> {
         let now = Timestamp::now();
-        let is_open = stored.plan.hours.is_none_or(|hours| includes(hours, now))
+        let is_open = stored.plan.hours.is_none_or(|hours| hours.include(now))
             && stored.plan.ends_at.is_none_or(|end| now < end);
         if self.stop.is_cancelled() || !is_open {
             self.note(progress).await?;

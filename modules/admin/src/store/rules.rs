@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use anyhow::Context;
 use broker_schemas::admin::{NumberedRule, RULES_MAX, Rule};
 use natter_host::Result;
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{AnyConnection, query, query_as, query_scalar};
 
 use super::{Store, next_id, to_i64};
+use crate::Checked;
 
 const VERSION: &str = "rule_version";
 
@@ -20,18 +21,17 @@ impl Store {
             .bind(VERSION)
             .fetch_one(&mut *transaction)
             .await?;
-        let rows: Vec<(i64, String)> =
-            query_as("SELECT id, rule FROM rule ORDER BY id").fetch_all(&mut *transaction).await?;
+        let rules = all(&mut transaction).await?;
         transaction.commit().await?;
-        let numbered = |(id, rule): (i64, String)| {
-            let rule = serde_json::from_str(&rule).context("a rule in the database")?;
-            Ok(NumberedRule { id: id.cast_unsigned(), rule })
-        };
-        Ok((version.cast_unsigned(), rows.into_iter().map(numbered).collect::<Result<_>>()?))
+        Ok((version.cast_unsigned(), rules))
     }
 
-    /// Adds a rule, unless there are [`RULES_MAX`]; its id.
-    pub(crate) async fn add_rule(&self, rule: &Rule) -> Result<Option<u64>> {
+    /// Adds a rule, unless there are [`RULES_MAX`]; its id. With it the rules must pass `check`.
+    pub(crate) async fn add_rule(
+        &self,
+        rule: &Rule,
+        check: impl FnOnce(Vec<NumberedRule>) -> Checked<()> + Send,
+    ) -> Result<Option<u64>> {
         let mut transaction = self.begin().await?;
         // Whoever else changes the rules waits here.
         next_id(&mut transaction, VERSION).await?;
@@ -45,12 +45,18 @@ impl Store {
             .bind(encode(rule)?)
             .execute(&mut *transaction)
             .await?;
+        check(all(&mut transaction).await?)?;
         transaction.commit().await?;
         Ok(Some(id.cast_unsigned()))
     }
 
-    /// Replaces a rule; `false` when there is none.
-    pub(crate) async fn replace_rule(&self, id: u64, rule: &Rule) -> Result<bool> {
+    /// Replaces a rule; `false` when there is none. With it the rules must pass `check`.
+    pub(crate) async fn replace_rule(
+        &self,
+        id: u64,
+        rule: &Rule,
+        check: impl FnOnce(Vec<NumberedRule>) -> Checked<()> + Send,
+    ) -> Result<bool> {
         let mut transaction = self.begin().await?;
         next_id(&mut transaction, VERSION).await?;
         let replaced = query("UPDATE rule SET rule = $2 WHERE id = $1")
@@ -61,6 +67,7 @@ impl Store {
         if replaced.rows_affected() == 0 {
             return Ok(false);
         }
+        check(all(&mut transaction).await?)?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -94,6 +101,16 @@ impl Store {
         query(SQL).bind(module).bind(to_i64(version)).execute(self.database.write()).await?;
         Ok(())
     }
+}
+
+async fn all(connection: &mut AnyConnection) -> Result<Vec<NumberedRule>> {
+    let rows: Vec<(i64, String)> =
+        query_as("SELECT id, rule FROM rule ORDER BY id").fetch_all(connection).await?;
+    let numbered = |(id, rule): (i64, String)| {
+        let rule = serde_json::from_str(&rule).context("a rule in the database")?;
+        Ok(NumberedRule { id: id.cast_unsigned(), rule })
+    };
+    rows.into_iter().map(numbered).collect()
 }
 
 fn encode(rule: &Rule) -> Result<String> {

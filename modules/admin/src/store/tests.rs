@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use broker_schemas::admin::{Applies, AuditOutcome, Rule, Subject, TakeReport, Then};
 use broker_schemas::announcement::SeenRevision;
-use broker_schemas::{Code, Conversation, Role, Seq, Text, Timestamp, UserId};
+use broker_schemas::{Code, Conversation, Error, Role, Seq, Text, Timestamp, UserId};
+use natter_host::Failure;
 use natter_host::testing::databases;
 use sqlx::{AssertSqlSafe, query};
 
@@ -305,17 +306,27 @@ async fn each_change_of_the_rules_is_a_version_and_what_changes_nothing_is_none(
     each_database(async |store| {
         let version = async || store.rules().await.unwrap().0;
         assert_eq!(version().await, 0);
-        let id = store.add_rule(&rule("a")).await.unwrap().unwrap();
+        let id = store.add_rule(&rule("a"), |_| Ok(())).await.unwrap().unwrap();
         assert_eq!(version().await, 1);
-        assert!(store.replace_rule(id, &rule("b")).await.unwrap());
-        assert!(!store.replace_rule(99, &rule("c")).await.unwrap());
+        assert!(store.replace_rule(id, &rule("b"), |_| Ok(())).await.unwrap());
+        assert!(!store.replace_rule(99, &rule("c"), |_| Ok(())).await.unwrap());
         assert!(!store.remove_rule(99).await.unwrap());
         let (at, rules) = store.rules().await.unwrap();
         assert_eq!((at, rules.len(), &*rules[0].rule.pattern), (2, 1, "b"));
         assert!(store.remove_rule(id).await.unwrap());
         assert_eq!((version().await, store.rules().await.unwrap().1.len()), (3, 0));
         // An id is never used again.
-        assert_ne!(store.add_rule(&rule("d")).await.unwrap().unwrap(), id);
+        assert_ne!(store.add_rule(&rule("d"), |_| Ok(())).await.unwrap().unwrap(), id);
+
+        // What the rules must not be together, they never are.
+        let refuse = |rules: Vec<_>| Err(Error::invalid(format!("{} rules", rules.len())));
+        let unchanged = store.rules().await.unwrap();
+        let added = store.add_rule(&rule("e"), refuse).await;
+        assert!(matches!(added, Err(Failure::Refused(error)) if error.message == "2 rules"));
+        let last = unchanged.1[0].id;
+        let replaced = store.replace_rule(last, &rule("e"), refuse).await;
+        assert!(matches!(replaced, Err(Failure::Refused(error)) if error.message == "1 rules"));
+        assert_eq!(store.rules().await.unwrap(), unchanged);
 
         store.rules_held("user", 4).await.unwrap();
         store.rules_held("user", 3).await.unwrap();

@@ -7,8 +7,8 @@ use broker_schemas::{Error, UserId};
 use natter_host::{Result, Transaction, placeholders};
 use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
 
-use super::bans::delete_sessions;
 use super::Store;
+use super::bans::delete_sessions;
 
 /// An account, by id or by name.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use broker_schemas::Outcome;
 use broker_schemas::admin::{self, Campaign, CampaignState};
+use broker_schemas::{Outcome, Timestamp};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::state;
@@ -61,7 +61,7 @@ fn progress(campaign: &Campaign) -> String {
     let of = campaign.recipients.map_or(String::new(), |count| format!(" of {count}"));
     let [sent, delivered, read] = super::counts(campaign.reach);
     let trouble = campaign.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
-    let (id, state) = (campaign.campaign, state(campaign.state));
+    let (id, state) = (campaign.campaign, state(campaign, Timestamp::now()));
     format!("campaign {id} {state}: sent {sent}{of}, delivered {delivered}, read {read}{trouble}")
 }
 
@@ -94,7 +94,7 @@ impl Bars {
             bar.set_position(count);
         }
         let trouble = campaign.trouble.as_deref().unwrap_or_default();
-        let said = if trouble.is_empty() { state(campaign.state) } else { trouble };
+        let said = if trouble.is_empty() { state(campaign, Timestamp::now()) } else { trouble };
         self.say(said);
     }
 
