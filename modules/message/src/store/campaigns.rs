@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use broker_schemas::message::{Entry, Reach};
 use broker_schemas::{Conversation, Seq, Timestamp, UserId};
 use natter_host::{Dialect, Transaction};
-use sqlx::AssertSqlSafe;
 
-use super::rows::{ENTRY, NOTHING, ONE_WAY, bound_users, entry, number, padded, placeholders, user};
+use super::rows::{ENTRY, NOTHING, ONE_WAY, bound_users, entry, listing, number, padded, placeholders, user};
 use super::{Result, Store};
 
 impl Store {
@@ -23,7 +22,7 @@ impl Store {
             placeholders(Dialect::of(transaction), rows, 1),
             rows + 1,
         );
-        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
+        let query = bound_users(listing(sql, rows), users, rows);
         let found = query.bind(campaign.cast_signed()).fetch_all(&mut **transaction).await?;
         found.iter().map(|row| user(row, 0)).collect()
     }
@@ -42,7 +41,7 @@ impl Store {
             placeholders(Dialect::of(transaction), rows, 1),
             rows + 1,
         );
-        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
+        let query = bound_users(listing(sql, rows), users, rows);
         let found = query.bind(campaign.cast_signed()).fetch_all(&mut **transaction).await?;
         found.iter().map(|row| Ok((user(row, 11)?, entry(row)?))).collect()
     }
@@ -62,7 +61,7 @@ impl Store {
             placeholders(Dialect::of(transaction), rows, 1),
             max = i64::MAX,
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for conversation in conversations {
             query = query.bind(conversation.to_string());
         }
@@ -89,7 +88,7 @@ impl Store {
              ON CONFLICT (user_id, conversation) DO NOTHING",
             placeholders(Dialect::of(transaction), rows, 2)
         );
-        let mut query = sqlx::query(AssertSqlSafe(members));
+        let mut query = listing(members, rows);
         for (user, entry) in messages {
             query = query.bind(i64::from(*user)).bind(entry.conversation.to_string());
         }
@@ -109,7 +108,7 @@ impl Store {
              SELECT column1, column2, column3, column4, 0 FROM (VALUES {}) AS b WHERE column2 <> 0",
             placeholders(Dialect::of(transaction), rows, 4)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sent));
+        let mut query = listing(sent, rows);
         for (user, entry) in messages {
             query = query
                 .bind(campaign.cast_signed())
@@ -145,7 +144,7 @@ impl Store {
              AND campaign_message.received = 0",
             placeholders(self.dialect(), rows, 2)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for (conversation, seq) in furthest {
             query = query.bind(conversation.to_string()).bind(i64::from(*seq));
         }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use broker_schemas::{Conversation, Seq, UserId};
-use sqlx::AssertSqlSafe;
 
-use super::rows::{NOTHING, conversation, padded, placeholders, user};
+use super::rows::{NOTHING, conversation, listing, padded, placeholders, user};
 use super::{Result, Store};
 
 impl Store {
@@ -21,7 +20,7 @@ impl Store {
              RETURNING user_id, conversation",
             placeholders(self.dialect(), rows, 3)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for ((user, conversation), seq) in cursors {
             query = query.bind(i64::from(*user)).bind(conversation.to_string()).bind(i64::from(*seq));
         }

@@ -5,7 +5,7 @@ use broker_schemas::{Conversation, Timestamp, UserId};
 use natter_host::{Dialect, Transaction};
 use sqlx::AssertSqlSafe;
 
-use super::rows::{bound_users, padded, placeholders, role_number};
+use super::rows::{bound_users, listing, padded, placeholders, role_number};
 use super::{Result, Store};
 
 impl Store {
@@ -68,7 +68,7 @@ impl Store {
             rows + 4,
             placeholders(Dialect::of(transaction), rows, 1),
         );
-        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
+        let query = bound_users(listing(sql, rows), users, rows);
         query
             .bind(which.to_string())
             .bind(unread_from.saturating_sub(1).cast_signed())

@@ -8,7 +8,7 @@ use natter_host::{Dialect, Transaction};
 use sqlx::{Any, AssertSqlSafe, Executor, Row};
 
 use super::rows::{
-    NOTHING, SEAT, bound_users, conversation, member, number, padded, placeholders, seat, user,
+    NOTHING, SEAT, bound_users, conversation, listing, member, number, padded, placeholders, seat, user,
 };
 use super::{Result, Store};
 use crate::access::{Member, Seat};
@@ -52,7 +52,7 @@ impl Store {
              WHERE (user_id, conversation) IN (VALUES {})",
             placeholders(Dialect::of(transaction), rows, 2)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for (user, conversation) in users {
             query = query.bind(i64::from(*user)).bind(conversation.to_string());
         }
@@ -137,7 +137,7 @@ impl Store {
             placeholders(self.dialect(), rows, 1),
             rows + 1,
         );
-        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
+        let query = bound_users(listing(sql, rows), users, rows);
         let rows = query.bind(Conversation::group(group).to_string()).fetch_all(self.database.read()).await?;
         let mut present = Present { version: 0, members: Vec::new() };
         for row in &rows {

@@ -9,7 +9,9 @@ use natter_host::{Dialect, Transaction};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::rows::{ENTRY, NOTHING, Query, entry, extras, key, notice_key, padded, placeholders, size};
+use super::rows::{
+    ENTRY, NOTHING, Query, entry, extras, key, listing, notice_key, padded, placeholders, size,
+};
 use super::{Result, Store};
 use crate::page::Page;
 
@@ -41,7 +43,7 @@ impl Store {
             "SELECT {ENTRY} FROM message m WHERE (m.sender, m.client_id) IN (VALUES {})",
             placeholders(Dialect::of(transaction), rows, 2)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for (sender, client_id) in sends {
             query = query.bind(i64::from(*sender)).bind(key(*client_id));
         }
@@ -121,7 +123,7 @@ impl Store {
             placeholders(Dialect::of(snapshot), rows, 3),
             rows * 3 + 1,
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for range in ranges {
             query = query
                 .bind(range.conversation.to_string())
@@ -151,7 +153,7 @@ impl Store {
             placeholders(Dialect::of(snapshot), rows, 4),
             rows * 4 + 1,
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for change in changes {
             query = query
                 .bind(change.conversation.to_string())
@@ -190,7 +192,7 @@ async fn insert(transaction: &mut Transaction, entries: &[Entry], keys: Vec<Stri
          FROM (VALUES {}) AS b WHERE column1 <> ''",
         placeholders(Dialect::of(transaction), rows, 8)
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
+    let mut query = listing(sql, rows);
     for (entry, key) in entries.iter().zip(keys) {
         let data = entry.payload.as_ref().map_or_else(String::new, |payload| payload.data.to_string());
         query = query

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use broker_schemas::{Conversation, Seq, Timestamp};
 use natter_host::{Dialect, Transaction};
-use sqlx::{Any, AssertSqlSafe, Executor, Row};
+use sqlx::{Any, Executor, Row};
 
-use super::rows::{NOTHING, conversation, number, padded, place, placeholders};
+use super::rows::{NOTHING, conversation, listing, number, padded, place, placeholders};
 use super::{Result, Store};
 use crate::access::Place;
 use crate::push::AsOf;
@@ -45,7 +45,7 @@ impl Store {
             placeholders(Dialect::of(transaction), rows, 1),
             self.database.for_update(),
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for conversation in conversations {
             query = query.bind(conversation.to_string());
         }
@@ -71,7 +71,7 @@ impl Store {
             rows * 2 + 1,
             placeholders(Dialect::of(transaction), rows, 2),
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for (conversation, seq) in last {
             query = query.bind(conversation.to_string()).bind(seq.cast_signed());
         }

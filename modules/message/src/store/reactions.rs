@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use broker_schemas::message::Reaction;
 use broker_schemas::{Conversation, Seq, UserId};
 use natter_host::{Dialect, Transaction};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 
-use super::rows::{NOTHING, conversation, number, padded, placeholders};
+use super::rows::{NOTHING, conversation, listing, number, padded, placeholders};
 use super::{Result, Store};
 use crate::page::Page;
 
@@ -33,7 +33,7 @@ impl Store {
             rows * 2 + 1,
             placeholders(Dialect::of(snapshot), rows, 2),
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for entry in &changed {
             query = query.bind(entry.conversation.to_string()).bind(i64::from(entry.seq));
         }

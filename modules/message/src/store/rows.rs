@@ -9,7 +9,7 @@ use broker_schemas::{Conversation, Seq, Text, Timestamp, UserId, group};
 use natter_host::Dialect;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row};
+use sqlx::{Any, AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::Result;
@@ -31,8 +31,12 @@ pub(super) const ENTRY: &str = "m.conversation, m.seq, m.sender, m.client_id, m.
 pub(super) const SEAT: &str = "c.id, c.last_seq, c.open, c.gate_version, c.muted_until, c.revision, \
                                b.role, b.first_seq, b.read_seq, b.since, b.muted_until";
 
-/// So many rows are written for `rows`: the next power of two. A statement is prepared once per length of its list, and
-/// a connection keeps a hundred; with every length from 1 to 256 most would be prepared anew.
+/// Statements with more rows in their list are prepared anew each time, for what a connection keeps prepared stays in memory:
+/// a hundred statements, of which the longest take hundreds of KiB. That costs little beside what so many rows cost.
+const KEPT_ROWS: usize = 32;
+
+/// So many rows are written for `rows`: the next power of two. A statement is prepared once per length of its list; with
+/// every length up to [`KEPT_ROWS`] most would be prepared anew.
 pub(super) const fn padded(rows: usize) -> usize {
     rows.next_power_of_two()
 }
@@ -56,6 +60,11 @@ pub(super) fn placeholders(dialect: Dialect, rows: usize, columns: usize) -> Str
         sql.push(')');
     }
     sql
+}
+
+/// A statement with a list of `rows` rows.
+pub(super) fn listing<'q>(sql: String, rows: usize) -> Query<'q> {
+    sqlx::query(AssertSqlSafe(sql)).persistent(rows <= KEPT_ROWS)
 }
 
 /// A statement with users as its first `rows` arguments; the id of nobody where there are fewer.

@@ -6,7 +6,7 @@ use natter_host::{Dialect, Transaction};
 use sqlx::AssertSqlSafe;
 
 use super::members::LIVE_FIRST;
-use super::rows::{ENTRY, NOTHING, entry, padded, placeholders};
+use super::rows::{ENTRY, NOTHING, entry, listing, padded, placeholders};
 use super::{Result, Store};
 use crate::page::Page;
 use crate::words;
@@ -49,7 +49,7 @@ impl Store {
             placeholders(Dialect::of(transaction), rows, 4)
         );
         let padding = rows - indexed.len();
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for (entry, words) in indexed {
             query = query
                 .bind(entry.conversation.to_string())
@@ -139,7 +139,7 @@ impl Store {
             "UPDATE message SET indexed = 1 WHERE (conversation, seq) IN (VALUES {})",
             placeholders(self.dialect(), rows, 2)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = listing(sql, rows);
         for entry in &entries {
             query = query.bind(entry.conversation.to_string()).bind(i64::from(entry.seq));
         }

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use broker_schemas::{Timestamp, UserId};
 use natter_host::{Dialect, Transaction};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 
-use super::rows::{bound_users, padded, placeholders, user};
+use super::rows::{bound_users, listing, padded, placeholders, user};
 use super::{Result, Store};
 
 impl Store {
@@ -27,7 +27,7 @@ impl Store {
             "SELECT user_id, until FROM silence WHERE user_id IN (VALUES {})",
             placeholders(Dialect::of(transaction), rows, 1)
         );
-        let query = bound_users(sqlx::query(AssertSqlSafe(sql)), users, rows);
+        let query = bound_users(listing(sql, rows), users, rows);
         let mut silences = HashMap::new();
         for row in query.fetch_all(&mut **transaction).await? {
             let until = Timestamp(row.try_get(1)?);
