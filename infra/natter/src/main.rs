@@ -47,6 +47,8 @@ enum Command {
     Rotate(up::RotateArguments),
     /// Send a share of the calls of a part or method to a copy of its own, to try a new version
     Canary(up::CanaryArguments),
+    /// Make the standby of `natter up`'s database its primary
+    Promote(up::PromoteArguments),
     /// Write a topology as what operators use: a compose file, unit files, Kubernetes manifests
     Deploy(deploy::DeployArguments),
     /// Ask a process whether it is ready; the exit status says so
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
             Command::Reload(arguments) => up::reload(arguments).await,
             Command::Rotate(arguments) => up::rotate_credential(arguments).await,
             Command::Canary(arguments) => up::try_canary(arguments).await,
+            Command::Promote(arguments) => up::promote(arguments).await,
             Command::Deploy(arguments) => deploy::run(&arguments),
             Command::Ready(arguments) => ready::run(arguments).await,
             Command::Leash(arguments) => up::become_program(&arguments),

@@ -54,6 +54,11 @@ pub(crate) enum Request {
         /// The program, when it is another than that of the other copies.
         program: Option<PathBuf>,
     },
+    /// Make the standby of the database its primary.
+    Promote {
+        /// Without waiting for the primary to end in order.
+        now: bool,
+    },
     /// Read the topology again: what SIGHUP does.
     Reload,
 }

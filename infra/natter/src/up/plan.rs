@@ -56,8 +56,18 @@ impl Planner {
         Ok(())
     }
 
-    pub(super) fn postgres_port(&mut self) -> anyhow::Result<u16> {
-        self.ports.of("postgres")
+    pub(super) fn postgres_port(&mut self, server: &str) -> anyhow::Result<u16> {
+        self.ports.of(server)
+    }
+
+    /// Where a copy listens, as the other copies see it.
+    pub(super) fn address_of(&mut self, _copy: &str) -> String {
+        LOOPBACK.to_owned()
+    }
+
+    /// The network of the hosts, where there are any.
+    pub(super) fn subnet(&self) -> Option<&'static str> {
+        None
     }
 
     /// Writes the configurations of the NATS servers.
@@ -108,6 +118,7 @@ impl Planner {
             configuration: None,
             ready: Ready::Http { address: monitoring.clone(), path: "/healthz" },
             stop_signal: Signal::TERM,
+            comes_back: true,
             addresses: BTreeMap::from([
                 ("clients".to_owned(), url.to_owned()),
                 ("monitoring".to_owned(), monitoring),
@@ -190,6 +201,7 @@ impl Planner {
             configuration: Some((file, toml::to_string(&settings)?)),
             ready: Ready::Ours { address: LOOPBACK.to_owned(), ports },
             stop_signal: Signal::TERM,
+            comes_back: true,
             addresses,
             name: copy,
         })

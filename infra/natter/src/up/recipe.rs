@@ -24,6 +24,8 @@ pub(super) struct Recipe {
     pub(super) configuration: Option<(PathBuf, String)>,
     pub(super) ready: Ready,
     pub(super) stop_signal: Signal,
+    /// Whether it is started again when it dies; otherwise somebody else decides what becomes of it.
+    pub(super) comes_back: bool,
     /// Where clients find it, by the key of the setting.
     pub(super) addresses: BTreeMap<String, String>,
 }
@@ -35,8 +37,8 @@ pub(super) enum Ready {
     Ours { address: String, ports: [u16; 2] },
     /// Another program: it answers `path` with success.
     Http { address: String, path: &'static str },
-    /// Another program: it accepts connections.
-    Accepts { address: String },
+    /// A PostgreSQL server: it would let somebody sign in.
+    Postgres { address: String },
 }
 
 impl Recipe {
