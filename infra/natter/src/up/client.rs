@@ -103,6 +103,14 @@ pub(crate) async fn canary(arguments: CanaryArguments) -> anyhow::Result<()> {
     tell(data, Request::Canary { what, percent, program }).await
 }
 
+pub(crate) async fn cut(arguments: TellArguments) -> anyhow::Result<()> {
+    tell(arguments.data, Request::Cut { host: arguments.what }).await
+}
+
+pub(crate) async fn heal(arguments: TellArguments) -> anyhow::Result<()> {
+    tell(arguments.data, Request::Heal { host: arguments.what }).await
+}
+
 pub(crate) async fn promote(arguments: PromoteArguments) -> anyhow::Result<()> {
     tell(arguments.data, Request::Promote { now: arguments.now }).await
 }

@@ -59,6 +59,16 @@ pub(crate) enum Request {
         /// Without waiting for the primary to end in order.
         now: bool,
     },
+    /// Take a host off the network.
+    Cut {
+        /// Named as the copy that runs on it.
+        host: String,
+    },
+    /// Put it back.
+    Heal {
+        /// As above.
+        host: String,
+    },
     /// Read the topology again: what SIGHUP does.
     Reload,
 }

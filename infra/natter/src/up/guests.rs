@@ -63,6 +63,8 @@ async fn serve(stream: &mut UnixStream, up: &Up) -> anyhow::Result<()> {
                 canary::canary(&mut installation, supervisor, &what, percent, program, &did).await
             }
             Request::Promote { now } => up.promote(now, &did).await,
+            Request::Cut { host } => up.set_link(&host, "down").await,
+            Request::Heal { host } => up.set_link(&host, "up").await,
             Request::Reload => up.reload(&did).await,
         }
     };

@@ -37,6 +37,9 @@ impl Installation {
         let base_port = arguments.base_port.unwrap_or(topology.base_port);
         let mut planner = Planner::new(base_port, arguments.set.clone()).await?;
         planner.reserve_ports(&topology)?;
+        if arguments.hosts {
+            planner.put_on_hosts(&data)?;
+        }
         let postgres = match &topology.database {
             Database::Postgres { url: None, standby, synchronous } => {
                 Some(Postgres::prepare(&data, &mut planner, (*standby, *synchronous)).await?)
@@ -80,6 +83,11 @@ impl Installation {
     /// Who looks after the database, where it is the installation's own.
     pub(super) fn keeper(&self, supervisor: &Supervisor) -> anyhow::Result<Option<Keeper>> {
         self.postgres.clone().map(|postgres| Keeper::new(postgres, supervisor.clone())).transpose()
+    }
+
+    /// Takes a host off the network (`down`), or puts it back (`up`).
+    pub(super) fn set_link(&self, host: &str, state: &str) -> anyhow::Result<()> {
+        self.planner.set_link(host, state)
     }
 
     /// Starts what the plan says, each once that is ready which it stands on.

@@ -11,6 +11,7 @@ mod client;
 mod control;
 mod data;
 mod guests;
+mod hosts;
 mod installation;
 mod leash;
 mod log;
@@ -19,6 +20,7 @@ mod ports;
 mod postgres;
 mod probe;
 mod recipe;
+mod relay;
 mod rotate;
 mod running;
 mod slot;
@@ -38,10 +40,11 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use client::{
     CanaryArguments, PromoteArguments, PsArguments, RotateArguments, TellArguments, canary as try_canary,
-    promote, ps, reload, restart, rotate as rotate_credential, start, stop,
+    cut, heal, promote, ps, reload, restart, rotate as rotate_credential, start, stop,
 };
 pub(crate) use leash::{LeashArguments, become_program};
 pub(crate) use probe::answers;
+pub(crate) use relay::{RelayArguments, relay};
 pub(crate) use running::write_private;
 
 use installation::Installation;
@@ -69,6 +72,9 @@ pub(crate) struct UpArguments {
     /// Set one key of every process's settings, such as user.hash_queue=100; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Run each copy on a host of its own, a network namespace, so that `natter cut` can take it off the network: as root
+    #[arg(long)]
+    hosts: bool,
     /// Show no lines of the logs; they are in DIR/log
     #[arg(long)]
     quiet: bool,
@@ -110,6 +116,10 @@ impl Up {
             Some(keeper) => keeper.keep().await,
             None => std::future::pending().await,
         }
+    }
+
+    async fn set_link(&self, host: &str, state: &str) -> anyhow::Result<()> {
+        self.installation.lock().await.set_link(host, state)
     }
 
     async fn reload(&self, did: &Did) -> anyhow::Result<()> {

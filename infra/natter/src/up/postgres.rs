@@ -60,11 +60,13 @@ impl Postgres {
         let mut servers = Vec::new();
         for number in numbers {
             let name = format!("{NAME}.{number}");
+            let port = planner.postgres_port(&name)?;
             servers.push(Server {
+                enter: planner.enter(&name, port)?,
                 programs: programs.clone(),
                 data: data.path().join(&name),
-                port: planner.postgres_port(&name)?,
-                address: planner.address_of(&name),
+                port,
+                address: planner.address_of(&name)?,
                 password: password.clone(),
                 password_file: data.path().join(PASSWORD_FILE),
                 name,

@@ -37,6 +37,8 @@ pub(super) struct Server {
     pub(super) port: u16,
     /// Where the modules and the other server find it.
     pub(super) address: String,
+    /// What its command line begins with, where it is on a host of its own.
+    pub(super) enter: Vec<OsString>,
     pub(super) password: String,
     pub(super) password_file: PathBuf,
 }
@@ -126,8 +128,9 @@ impl Server {
     pub(super) fn recipe(&self, other: Option<&Self>) -> Recipe {
         let (program, mut arguments) = self.as_its_user("postgres", &["--pdeathsig", "QUIT"]);
         arguments.extend(["-D".into(), self.data.clone().into(), "-p".into(), self.port.to_string().into()]);
+        let elsewhere = if self.address == HERE { String::new() } else { format!(",{}", self.address) };
         let mut settings = vec![
-            format!("listen_addresses={}", self.address),
+            format!("listen_addresses={HERE}{elsewhere}"),
             "unix_socket_directories=".to_owned(),
             format!("max_connections={CONNECTIONS}"),
         ];
@@ -167,6 +170,7 @@ impl Server {
             comes_back: other.is_none(),
             addresses: BTreeMap::from([("postgres".to_owned(), address)]),
         }
+        .within(&self.enter)
     }
 
     /// Makes the database, once the server runs, unless it is there.
