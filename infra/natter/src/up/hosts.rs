@@ -78,7 +78,9 @@ impl Hosts {
         let socket = self.run.join(format!("{copy}.sock"));
         // One that an earlier `natter up` left behind.
         let _ = std::fs::remove_file(&socket);
-        let namespace = Held::by(Command::new("/proc/self/exe").arg("relay").arg(&socket))?;
+        // The program that runs now, also after another has taken its place on disk.
+        let this = format!("/proc/{}/exe", std::process::id());
+        let namespace = Held::by(Command::new(this).arg("relay").arg(&socket))?;
         let deadline = Instant::now() + READY_WITHIN;
         while !socket.exists() {
             ensure!(Instant::now() < deadline, "its relay doesn't start");
