@@ -127,7 +127,9 @@ mod tests {
         for (database, expected) in
             [("url = \"postgres://a/b\"\nstandby = true", "standby"), ("synchronous = false", "no standby")]
         {
-            let text = format!("about = \"\"\n[database]\nkind = \"postgres\"\n{database}\n[[process]]\nname = \"a\"");
+            let text = format!(
+                "about = \"\"\n[database]\nkind = \"postgres\"\n{database}\n[[process]]\nname = \"a\""
+            );
             let error = Topology::parse(&text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }

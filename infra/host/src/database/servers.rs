@@ -115,7 +115,8 @@ async fn watch(server: &AnyConnectOptions) {
     let watching = async {
         let mut connection = timeout(ANSWERS_WITHIN, AnyConnection::connect_with(server)).await??;
         loop {
-            let asked = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()").fetch_one(&mut connection);
+            let asked =
+                sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()").fetch_one(&mut connection);
             ensure!(!timeout(ANSWERS_WITHIN, asked).await??, "it follows another server");
             sleep(ASK_EVERY).await;
         }
@@ -149,7 +150,10 @@ mod tests {
     fn a_url_with_several_hosts_is_one_url_for_each() {
         for (url, expected) in [
             ("postgres://u:p@a:1,b:2/db?x=y", vec!["postgres://u:p@a:1/db?x=y", "postgres://u:p@b:2/db?x=y"]),
-            ("postgres://u:p%2C@[::1]:1,b/db", vec!["postgres://u:p%2C@[::1]:1/db", "postgres://u:p%2C@b/db"]),
+            (
+                "postgres://u:p%2C@[::1]:1,b/db",
+                vec!["postgres://u:p%2C@[::1]:1/db", "postgres://u:p%2C@b/db"],
+            ),
             ("postgres://a,b", vec!["postgres://a", "postgres://b"]),
             ("postgres:///db?host=/run,/tmp", vec!["postgres:///db?host=/run,/tmp"]),
         ] {

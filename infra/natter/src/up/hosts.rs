@@ -91,9 +91,8 @@ impl Hosts {
         self.hub.run(&format!(
             "ip link add {port} type veth peer name eth0 netns {pid}; ip link set {port} master bridge0 up"
         ))?;
-        host.namespace.run(&format!(
-            "ip addr add {address}/24 dev eth0; ip link set eth0 up; ip link set lo up"
-        ))?;
+        host.namespace
+            .run(&format!("ip addr add {address}/24 dev eth0; ip link set eth0 up; ip link set lo up"))?;
         Ok(host)
     }
 
@@ -116,7 +115,10 @@ impl Hosts {
     /// Takes the host of a copy off the network, or puts it back.
     pub(super) fn set_link(&self, copy: &str, state: &str) -> anyhow::Result<()> {
         let names = || self.each.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let host = self.each.get(copy).with_context(|| format!("there is no host {copy}; there are: {}", names()))?;
+        let host = self
+            .each
+            .get(copy)
+            .with_context(|| format!("there is no host {copy}; there are: {}", names()))?;
         self.hub.run(&format!("ip link set {} {state}", host.port()))
     }
 }

@@ -75,7 +75,10 @@ impl Planner {
     }
 
     pub(super) fn set_link(&self, host: &str, state: &str) -> anyhow::Result<()> {
-        self.hosts.as_ref().context("there are no hosts: `natter up --hosts` makes them")?.set_link(host, state)
+        self.hosts
+            .as_ref()
+            .context("there are no hosts: `natter up --hosts` makes them")?
+            .set_link(host, state)
     }
 
     /// What runs a copy where it belongs.

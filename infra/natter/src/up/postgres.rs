@@ -125,7 +125,9 @@ fn programs() -> anyhow::Result<PathBuf> {
         .unwrap_or_default();
     installed.sort();
     let complete = |directory: &PathBuf| {
-        ["initdb", "postgres", "createdb", "pg_basebackup"].iter().all(|program| directory.join(program).is_file())
+        ["initdb", "postgres", "createdb", "pg_basebackup"]
+            .iter()
+            .all(|program| directory.join(program).is_file())
     };
     installed.into_iter().rev().chain(std::env::split_paths(&path)).find(complete).context(
         "this topology needs PostgreSQL: install its server, or give --database sqlite or the URL of an empty database",

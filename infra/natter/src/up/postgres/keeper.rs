@@ -10,9 +10,9 @@ use anyhow::{Context, bail, ensure};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Postgres;
 use super::roles::Roles;
 use super::server::Server;
-use super::Postgres;
 use crate::up::slot::{Handle, Order, State};
 use crate::up::supervisor::{Did, Supervisor, tell};
 
@@ -67,7 +67,9 @@ impl Keeper {
             primary.ensure_database().await?;
             self.let_follow(&mut kept, primary, standby).await
         };
-        if let Err(error) = timeout(CATCHES_UP_WITHIN, followed).await.context("the standby takes too long")? {
+        if let Err(error) =
+            timeout(CATCHES_UP_WITHIN, followed).await.context("the standby takes too long")?
+        {
             tracing::error!(error = format!("{error:#}"), "the database has no standby now");
         }
         Ok(())
@@ -197,7 +199,12 @@ impl Keeper {
             primary_handle.order(Order::Kill).await?;
         } else {
             let following = primary.following(standby).await?;
-            ensure!(following.is_some(), "{} doesn't follow {}; --now promotes it all the same", standby.name, primary.name);
+            ensure!(
+                following.is_some(),
+                "{} doesn't follow {}; --now promotes it all the same",
+                standby.name,
+                primary.name
+            );
             primary_handle.order(Order::Stop).await?;
         }
         tell(did, format!("{} stopped", primary.name)).await;
