@@ -33,6 +33,8 @@ pub struct Plan {
     pub per_second: f64,
     /// Clients: half of them in pairs, all of them in groups.
     pub clients: usize,
+    /// Without waiting for the standby of the database: to see what that costs.
+    pub asynchronous: bool,
     /// Where histories are kept; only those with violations, in the system's temporary directory, when absent.
     pub keep: Option<PathBuf>,
 }
@@ -41,7 +43,7 @@ impl Plan {
     /// The stated load: 40 clients in 10 pairs and 10 groups of 8, 200 sends per second.
     #[must_use]
     pub const fn standard(seed: u64, seconds: u64) -> Self {
-        Self { seed, seconds, per_second: 200.0, clients: 40, keep: None }
+        Self { seed, seconds, per_second: 200.0, clients: 40, asynchronous: false, keep: None }
     }
 
     const fn time(&self) -> Duration {

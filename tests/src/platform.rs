@@ -27,6 +27,8 @@ pub enum Backend {
     Sqlite,
     /// A new database on the server at this URL.
     Postgres(String),
+    /// Whatever the topology says, which `natter up` runs.
+    OfTopology,
 }
 
 impl Backend {
@@ -52,6 +54,8 @@ pub struct Platform {
     own_settings: BTreeMap<&'static str, Vec<String>>,
     /// The topology that `natter up` runs in place of what the tests start by themselves.
     topology: Option<String>,
+    /// What else the command line of `natter up` has.
+    up_arguments: Vec<String>,
 }
 
 /// What every test platform has otherwise than a real one: no limits on how fast a single machine may act, and hashes
@@ -153,6 +157,7 @@ impl Platform {
         let database = match &backend {
             Backend::Sqlite => format!("sqlite:{}", directory.path().display()),
             Backend::Postgres(server) => natter_host::testing::new_postgres(server).await,
+            Backend::OfTopology => String::new(),
         };
         let settings = TEST_SETTINGS.iter().chain(settings).map(ToString::to_string).collect();
         Self {
@@ -165,6 +170,7 @@ impl Platform {
             wraps: BTreeMap::new(),
             own_settings: BTreeMap::new(),
             topology: up::chosen(),
+            up_arguments: Vec::new(),
         }
     }
 
@@ -407,7 +413,10 @@ impl Platform {
         let _ = std::fs::remove_file(self.address_file(part));
         let mut command = if let Some(topology) = &self.topology {
             let database = &self.database;
-            up::command(topology, self.directory.path(), database, self.settings.iter().map(String::as_str))
+            let settings = self.settings.iter().map(String::as_str);
+            let mut command = up::command(topology, self.directory.path(), database, settings);
+            command.args(&self.up_arguments);
+            command
         } else {
             self.command(part)
         };

@@ -181,6 +181,40 @@ async fn one_nats_server_of_three_dies_and_everybody_talks_on() {
     assert_eq!(figures.disconnects, 0, "{figures:?}");
 }
 
+/// The smallest topology that has a standby.
+const WITH_STANDBY: &str = "about = \"a test\"\n[database]\nkind = \"postgres\"\nstandby = true\n\
+    [[process]]\nname = \"node\"\ncopies = 2\nports = [\"edge.tcp\", \"edge.http\"]\n\
+    secrets = [\"passport.key\", \"announcement.nk\", \"admin-edge.nk\"]";
+
+async fn is_in_role(platform: &Platform, copy: &str, role: &str) -> bool {
+    platform.copy(copy).await.role.as_deref() == Some(role)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_s_primary_dies_and_its_standby_goes_on_with_all_that_was_acked() {
+    let directory = tempfile::tempdir().unwrap();
+    let platform = Platform::up(&file(&directory, WITH_STANDBY), Backend::OfTopology, &[]).await;
+    let addresses: Vec<Address> = vec![platform.tcp_of("edge1").await, platform.tcp_of("edge2").await];
+    let load = Load { clients: 16, per_second: 40.0, moves_per_second: 1.0, ..Load::standard(5, addresses) };
+    let load = load.start().await;
+    sleep(Duration::from_secs(2)).await;
+    assert!(is_in_role(&platform, "postgres.2", "standby, synchronous").await);
+    signal(platform.copy("postgres.1").await.pid.unwrap(), "KILL");
+    until(&platform, "the standby is promoted, and the former primary follows it", async || {
+        is_in_role(&platform, "postgres.2", "primary").await
+            && is_in_role(&platform, "postgres.1", "standby, synchronous").await
+    })
+    .await;
+    sleep(Duration::from_secs(2)).await;
+    // And back, in order.
+    let said = platform.tell(&["promote"]).await.unwrap();
+    assert!(said.contains("postgres.1 is the primary"), "{said}");
+    sleep(Duration::from_secs(3)).await;
+    let figures = judged(load).await.figures;
+    eprintln!("{} acked sends while the primary changed twice", figures.acked);
+    assert_eq!(figures.disconnects, 0, "{figures:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_replaced_while_everybody_talks_and_the_former_ones_are_refused() {
     let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;

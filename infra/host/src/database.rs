@@ -5,17 +5,22 @@
 //! PostgreSQL both pools are the same. What they don't both understand, a module writes twice, and asks for the
 //! [`Dialect`].
 
+mod servers;
+
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr};
+use tokio::task::JoinSet;
 
 use crate::{DatabaseSettings, Failure, Result};
+use servers::{Servers, Switched, follow_primary};
 
 /// An open transaction.
 pub type Transaction = sqlx::Transaction<'static, Any>;
@@ -85,6 +90,8 @@ pub struct Database {
     read: AnyPool,
     write: AnyPool,
     dialect: Dialect,
+    /// What keeps the pool at the primary of several servers; ends with the last clone.
+    _following: Arc<JoinSet<()>>,
 }
 
 impl Database {
@@ -94,7 +101,8 @@ impl Database {
     /// own, `natter_<module>`.
     ///
     /// # Errors
-    /// When the database can't be reached within 30 seconds, or a migration fails.
+    /// When the database can't be reached within 30 seconds, a URL of several hosts has no primary among them, or a
+    /// migration fails.
     pub async fn open(
         settings: &DatabaseSettings,
         module: &'static str,
@@ -161,7 +169,7 @@ impl Database {
         let open = || format!("open {}", file.display());
         let write = pool(1).connect(&url).await.with_context(open)?;
         let read = pool(settings.connections).connect(&url).await.with_context(open)?;
-        Ok(Self { read, write, dialect: Dialect::Sqlite })
+        Ok(Self { read, write, dialect: Dialect::Sqlite, _following: Arc::default() })
     }
 
     async fn postgres(settings: &DatabaseSettings, module: &str) -> anyhow::Result<Self> {
@@ -171,27 +179,55 @@ impl Database {
             "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}; SET synchronous_commit TO on; \
              SET idle_in_transaction_session_timeout TO '3s'; SET client_min_messages TO warning"
         );
+        let servers = Servers::of(&settings.url)?;
+        let switched = Switched::default();
+        let is_stale = switched.clone();
         let options = AnyPoolOptions::new()
             .max_connections(settings.connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |connection, _| {
                 let prepare = prepare.clone();
-                // Two copies that start at once can both try to make the schema; the loser connects again.
-                Box::pin(async move { connection.execute(AssertSqlSafe(prepare)).await.map(drop) })
+                Box::pin(async move {
+                    // Nothing is read from a standby either: it may lack what was just acked.
+                    let asked = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()");
+                    if asked.fetch_one(&mut *connection).await? {
+                        return Err(sqlx::Error::Protocol("this server is no primary".into()));
+                    }
+                    // Two copies that start at once can both try to make the schema; the loser connects again.
+                    connection.execute(AssertSqlSafe(prepare)).await.map(drop)
+                })
+            })
+            // A former primary that hangs may come back, and still take itself for one.
+            .before_acquire(move |_, of| {
+                let is_good = !is_stale.since(of.age);
+                Box::pin(async move { Ok(is_good) })
             });
         let started = tokio::time::Instant::now();
-        loop {
-            match options.clone().connect(&settings.url).await {
-                Ok(pool) => {
-                    return Ok(Self { read: pool.clone(), write: pool, dialect: Dialect::Postgres });
-                }
-                Err(error) if started.elapsed() < START_PATIENCE => {
-                    tracing::warn!(%error, module, "database not reachable yet");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Err(error) => return Err(error).context("connect to the database"),
+        let pool = loop {
+            let connected = async {
+                let primary = servers.primary().await?;
+                anyhow::Ok(options.clone().connect_with(primary).await?)
+            };
+            let error = match connected.await {
+                Ok(pool) => break pool,
+                Err(error) => error,
+            };
+            if started.elapsed() >= START_PATIENCE {
+                return Err(error).context("connect to the database");
             }
+            tracing::warn!(error = format!("{error:#}"), module, "database not reachable yet");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        };
+        let mut following = JoinSet::new();
+        if servers.are_several() {
+            following.spawn(follow_primary(servers, pool.clone(), switched));
         }
+        Ok(Self {
+            read: pool.clone(),
+            write: pool,
+            dialect: Dialect::Postgres,
+            _following: Arc::new(following),
+        })
     }
 
     /// Where to read.

@@ -129,7 +129,8 @@ impl Default for BusSettings {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseSettings {
-    /// `sqlite:<directory>` or `postgres://user:password@host/database`.
+    /// `sqlite:<directory>` or `postgres://user:password@host/database`. Of several hosts, `a:5432,b:5432`, the one is used
+    /// that is the primary.
     pub url: String,
     /// The most connections of one module, for reading and (with PostgreSQL) writing.
     pub connections: u32,

@@ -34,6 +34,9 @@ pub(crate) fn server(options: &Options, outputs: &Outputs<'_>) -> String {
 {monitoring}max_payload: {max_payload}
 # A client that reads nothing for this long is cut off, so that its queue ends.
 write_deadline: "10s"
+# One that hangs, or whose host is cut off, is missed after 10 to 15 s: then the other copies get its calls.
+ping_interval: "5s"
+ping_max: 2
 pid_file: {pid}
 ports_file_dir: {ports}
 log_file: {log}
@@ -75,6 +78,9 @@ http: "127.0.0.1:{monitoring_port}"
 {tls}{cluster}max_payload: 1048576
 # A client that reads nothing for this long is cut off, so that its queue ends.
 write_deadline: "10s"
+# One that hangs, or whose host is cut off, is missed after 10 to 15 s: then the other copies get its calls.
+ping_interval: "5s"
+ping_max: 2
 {outputs}include "../accounts.conf"
 "#
     )

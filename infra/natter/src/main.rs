@@ -47,12 +47,20 @@ enum Command {
     Rotate(up::RotateArguments),
     /// Send a share of the calls of a part or method to a copy of its own, to try a new version
     Canary(up::CanaryArguments),
+    /// Make the standby of `natter up`'s database its primary
+    Promote(up::PromoteArguments),
+    /// Take the host of a copy of `natter up --hosts` off the network
+    Cut(up::TellArguments),
+    /// Put a host that was cut off back on the network
+    Heal(up::TellArguments),
     /// Write a topology as what operators use: a compose file, unit files, Kubernetes manifests
     Deploy(deploy::DeployArguments),
     /// Ask a process whether it is ready; the exit status says so
     Ready(ready::ReadyArguments),
     #[command(hide = true)]
     Leash(up::LeashArguments),
+    #[command(hide = true)]
+    Relay(up::RelayArguments),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +83,10 @@ fn main() -> ExitCode {
             Command::Reload(arguments) => up::reload(arguments).await,
             Command::Rotate(arguments) => up::rotate_credential(arguments).await,
             Command::Canary(arguments) => up::try_canary(arguments).await,
+            Command::Promote(arguments) => up::promote(arguments).await,
+            Command::Cut(arguments) => up::cut(arguments).await,
+            Command::Heal(arguments) => up::heal(arguments).await,
+            Command::Relay(arguments) => up::relay(arguments).await,
             Command::Deploy(arguments) => deploy::run(&arguments),
             Command::Ready(arguments) => ready::run(arguments).await,
             Command::Leash(arguments) => up::become_program(&arguments),

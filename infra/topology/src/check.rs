@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
 
-use crate::{Process, Topology};
+use crate::{Database, Process, Topology};
 
 /// More would not be a mistake of the format, but is one of whoever wrote it.
 const COPIES_MAX: u16 = 100;
@@ -20,6 +20,13 @@ impl Topology {
             servers == 1 || self.nats.tls,
             "nats.tls: a cluster needs it, or whoever reaches its port is one of its servers"
         );
+        if let Database::Postgres { url, standby, synchronous } = &self.database {
+            ensure!(
+                !standby || url.is_none(),
+                "database.standby: whoever looks after the server at database.url also has its standby"
+            );
+            ensure!(*standby || *synchronous, "database.synchronous: there is no standby");
+        }
         ensure!(!self.processes.is_empty(), "expected a [[process]]");
         check_settings(&self.settings)?;
         let mut names = BTreeSet::new();
@@ -116,6 +123,15 @@ mod tests {
         ] {
             let error = error(text);
             assert!(error.contains(expected), "{text}: {error}");
+        }
+        for (database, expected) in
+            [("url = \"postgres://a/b\"\nstandby = true", "standby"), ("synchronous = false", "no standby")]
+        {
+            let text = format!(
+                "about = \"\"\n[database]\nkind = \"postgres\"\n{database}\n[[process]]\nname = \"a\""
+            );
+            let error = Topology::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
         let unknown =
             Topology::parse("about = \"\"\n[database]\nkind = \"oracle\"\n[[process]]\nname = \"a\"");

@@ -63,7 +63,24 @@ pub enum Database {
     Postgres {
         /// Where it is; without, `natter up` starts one, and `natter deploy` adds one.
         url: Option<String>,
+        /// Whether `natter up` runs a second server, which follows the first and takes its place when that dies.
+        #[serde(default)]
+        standby: bool,
+        /// Whether nothing is acked before the standby has it, too.
+        #[serde(default = "yes")]
+        synchronous: bool,
     },
+}
+
+impl Database {
+    /// A PostgreSQL server of the installation's own, alone.
+    pub const POSTGRES: Self = Self::Postgres { url: None, standby: false, synchronous: true };
+
+    /// The PostgreSQL server at `url`, which somebody else looks after.
+    #[must_use]
+    pub const fn at(url: String) -> Self {
+        Self::Postgres { url: Some(url), standby: false, synchronous: true }
+    }
 }
 
 /// A process, in one or more copies.
@@ -102,6 +119,10 @@ pub const NATTER: &str = "natter";
 
 const fn base_port() -> u16 {
     7667
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn one() -> u16 {

@@ -2,6 +2,7 @@
 //!
 //! `natter-faults [--row NAME]… [--seed N] [--seconds N] [--database sqlite|postgres] [--keep FOLDER] [--write FILE]`; on
 //! PostgreSQL too where `NATTER_TEST_POSTGRES` names a server. `--write` puts the table into a page, between its marks.
+//! `--asynchronous` runs `primary-dies` without synchronous replication, and is expected to lose something.
 //! `--soak MINUTES` lets random faults happen for so long. `--check FILE` judges a history that was kept, and `--lose`
 //! loses one acked message of each row's history before the judge sees it, to show that the judge is awake.
 
@@ -65,6 +66,7 @@ fn arguments() -> Result<Arguments, String> {
             "--soak" => parsed.soak = Some(number(value()?)?),
             "--write" => parsed.write = Some(value()?),
             "--check" => parsed.check = Some(value()?),
+            "--asynchronous" => parsed.plan.asynchronous = true,
             "--lose" => parsed.lose = true,
             _ => return Err(format!("unknown argument {word}")),
         }

@@ -16,7 +16,7 @@ pub(super) fn sh(script: &str) -> Result<String, String> {
     Err(format!("{}: {}", script.trim(), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-fn need(script: &str) -> Result<String, Skip> {
+pub(super) fn need(script: &str) -> Result<String, Skip> {
     sh(script).map_err(|error| Skip(format!("not on this machine: {error}")))
 }
 

@@ -6,6 +6,7 @@ mod modules;
 mod network;
 mod points;
 mod resources;
+mod topology;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -52,6 +53,11 @@ rows! {
     "database-restarts", "10 s", seconds(10), resources::database_restarts;
     "clock-skew", "order unchanged", None, resources::clock_skew;
     "rolling-restart", "0 failed calls, 0 disconnects", None, modules::rolling_restart;
+    "primary-dies", "10 s, nothing acked lost", seconds(10), topology::primary_dies;
+    "nats-server-dies", "10 s, client sockets stay open", seconds(10), topology::nats_server_dies;
+    "copy-hangs", "after 25 s no call knows of it", None, topology::copy_hangs;
+    "module-host-cut", "10 s after heal", seconds(10), topology::module_host_cut;
+    "nats-host-cut", "10 s after heal", seconds(10), topology::nats_host_cut;
     "memory", "sheds, no kill", None, resources::memory;
 }
 

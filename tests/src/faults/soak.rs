@@ -91,6 +91,7 @@ pub async fn soak(backend: Backend, plan: &Plan) -> Verdict {
 async fn run(backend: Backend, plan: &Plan) -> Result<Done, Skip> {
     let server = match backend {
         Backend::Sqlite => None,
+        Backend::OfTopology => None,
         Backend::Postgres(_) => Some(Postgres::start()?),
     };
     let backend = server.as_ref().map_or(Backend::Sqlite, |server| Backend::Postgres(server.url.clone()));

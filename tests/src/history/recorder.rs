@@ -73,6 +73,13 @@ impl Recorder {
         self.acked.load(Ordering::Relaxed)
     }
 
+    /// How many sends ended so far without anybody knowing what became of them.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        let is_unanswered = |line: &&Line| matches!(line, Line::Event(event) if event.operation == Operation::Send && event.step == Step::Info);
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(is_unanswered).count()
+    }
+
     /// The place of the last message that anybody saw or sent, by conversation.
     #[must_use]
     pub fn last_places(&self) -> BTreeMap<String, u64> {

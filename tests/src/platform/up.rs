@@ -30,7 +30,10 @@ pub(super) fn command<'a>(
     settings: impl Iterator<Item = &'a str>,
 ) -> Command {
     let mut command = Command::new(program("natter"));
-    command.args(["up", topology, "--base-port", "0", "--database", database, "--data"]).arg(directory);
+    command.args(["up", topology, "--base-port", "0", "--data"]).arg(directory);
+    if !database.is_empty() {
+        command.args(["--database", database]);
+    }
     for setting in settings {
         command.args(["--set", setting]);
     }
@@ -86,6 +89,9 @@ pub struct Shown {
     pub pid: Option<u32>,
     /// How many times it died and was started again.
     pub restarts: u32,
+    /// What it is to the others, where they aren't all the same: `primary`.
+    #[serde(default)]
+    pub role: Option<String>,
     /// Where it is reached, by the key of the setting; `health` is where its metrics are.
     pub addresses: std::collections::BTreeMap<String, String>,
 }
@@ -93,8 +99,14 @@ pub struct Shown {
 impl Platform {
     /// What `natter up` runs of a topology: one that comes with Natter, or a file.
     pub async fn up(topology: &str, backend: Backend, settings: &[&str]) -> Self {
+        Self::up_with(topology, &[], backend, settings).await
+    }
+
+    /// The same, with further arguments on the command line.
+    pub async fn up_with(topology: &str, arguments: &[&str], backend: Backend, settings: &[&str]) -> Self {
         let mut platform = Self::prepare(backend, settings).await;
         platform.topology = Some(topology.to_owned());
+        platform.up_arguments = arguments.iter().map(ToString::to_string).collect();
         platform.start(ALL).await;
         platform
     }

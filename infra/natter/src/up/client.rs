@@ -40,6 +40,17 @@ pub(crate) struct RotateArguments {
     data: PathBuf,
 }
 
+/// When the standby becomes the primary.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PromoteArguments {
+    /// Kill the primary, rather than let it hand over everything: when it hangs
+    #[arg(long)]
+    now: bool,
+    /// Where `natter up` keeps everything
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+}
+
 /// What to try on whom.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CanaryArguments {
@@ -92,6 +103,18 @@ pub(crate) async fn canary(arguments: CanaryArguments) -> anyhow::Result<()> {
     tell(data, Request::Canary { what, percent, program }).await
 }
 
+pub(crate) async fn cut(arguments: TellArguments) -> anyhow::Result<()> {
+    tell(arguments.data, Request::Cut { host: arguments.what }).await
+}
+
+pub(crate) async fn heal(arguments: TellArguments) -> anyhow::Result<()> {
+    tell(arguments.data, Request::Heal { host: arguments.what }).await
+}
+
+pub(crate) async fn promote(arguments: PromoteArguments) -> anyhow::Result<()> {
+    tell(arguments.data, Request::Promote { now: arguments.now }).await
+}
+
 pub(crate) async fn reload(arguments: PsArguments) -> anyhow::Result<()> {
     tell(arguments.data, Request::Reload).await
 }
@@ -141,6 +164,9 @@ fn row(shown: &Shown, now: Duration) -> [String; 7] {
     let up =
         shown.since.map_or_else(dash, |since| duration(now.saturating_sub(Duration::from_millis(since))));
     let mut last: Vec<_> = shown.addresses.iter().map(|(key, address)| format!("{key} {address}")).collect();
+    if let Some(role) = &shown.role {
+        last.push(format!("({role})"));
+    }
     if let (State::Waiting | State::Failed, Some(trouble)) = (shown.state, &shown.trouble) {
         last.push(format!("({trouble})"));
     }
@@ -181,6 +207,7 @@ mod tests {
             restarts: 5,
             version: "0.1.0".into(),
             addresses: [("edge.tcp".to_owned(), "127.0.0.1:7667".to_owned())].into(),
+            role: None,
             trouble: Some("ended with exit status: 1".into()),
         };
         let expected = "\

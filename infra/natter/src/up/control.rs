@@ -54,6 +54,21 @@ pub(crate) enum Request {
         /// The program, when it is another than that of the other copies.
         program: Option<PathBuf>,
     },
+    /// Make the standby of the database its primary.
+    Promote {
+        /// Without waiting for the primary to end in order.
+        now: bool,
+    },
+    /// Take a host off the network.
+    Cut {
+        /// Named as the copy that runs on it.
+        host: String,
+    },
+    /// Put it back.
+    Heal {
+        /// As above.
+        host: String,
+    },
     /// Read the topology again: what SIGHUP does.
     Reload,
 }

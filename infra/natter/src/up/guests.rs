@@ -40,7 +40,12 @@ async fn serve(stream: &mut UnixStream, up: &Up) -> anyhow::Result<()> {
     let request = control::request(stream).await?;
     let supervisor = &up.supervisor;
     if matches!(request, Request::Ps) {
-        let copies = supervisor.look().await;
+        let mut copies = supervisor.look().await;
+        if let Some(keeper) = &up.keeper {
+            for shown in &mut copies {
+                shown.role = keeper.role_of(&shown.copy).await.map(str::to_owned);
+            }
+        }
         let copies = Reply::Copies { topology: up.name.clone(), pid: std::process::id(), copies };
         control::reply(stream, &copies).await?;
         return control::reply(stream, &Reply::Ok).await;
@@ -57,6 +62,9 @@ async fn serve(stream: &mut UnixStream, up: &Up) -> anyhow::Result<()> {
                 let mut installation = up.installation.lock().await;
                 canary::canary(&mut installation, supervisor, &what, percent, program, &did).await
             }
+            Request::Promote { now } => up.promote(now, &did).await,
+            Request::Cut { host } => up.set_link(&host, "down").await,
+            Request::Heal { host } => up.set_link(&host, "up").await,
             Request::Reload => up.reload(&did).await,
         }
     };

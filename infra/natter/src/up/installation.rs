@@ -8,7 +8,7 @@ use natter_topology::{Database, Topology};
 
 use super::data::Data;
 use super::plan::Planner;
-use super::postgres::Postgres;
+use super::postgres::{Keeper, Postgres};
 use super::recipe::Recipe;
 use super::supervisor::{Did, Supervisor};
 use super::{UpArguments, rotate};
@@ -26,7 +26,7 @@ pub(super) struct Installation {
 /// What runs, in the order in which it starts.
 pub(super) struct Plan {
     nats: Vec<Recipe>,
-    postgres: Option<Recipe>,
+    postgres: Vec<Recipe>,
     processes: Vec<Recipe>,
 }
 
@@ -37,9 +37,12 @@ impl Installation {
         let base_port = arguments.base_port.unwrap_or(topology.base_port);
         let mut planner = Planner::new(base_port, arguments.set.clone()).await?;
         planner.reserve_ports(&topology)?;
+        if arguments.hosts {
+            planner.put_on_hosts(&data)?;
+        }
         let postgres = match &topology.database {
-            Database::Postgres { url: None } => {
-                Some(Postgres::prepare(&data, planner.postgres_port()?).await?)
+            Database::Postgres { url: None, standby, synchronous } => {
+                Some(Postgres::prepare(&data, &mut planner, (*standby, *synchronous)).await?)
             }
             _ => None,
         };
@@ -58,14 +61,14 @@ impl Installation {
             let of = (part.as_str(), program.as_deref());
             processes.push(self.planner.canary(topology, &self.data, &bus, &database, of)?);
         }
-        let postgres = self.postgres.as_ref().map(Postgres::recipe);
+        let postgres = self.postgres.as_ref().map(Postgres::recipes).unwrap_or_default();
         Ok(Plan { nats: bus.recipes, postgres, processes })
     }
 
     fn database(&self, topology: &Topology) -> String {
         match (&self.postgres, &topology.database) {
             (Some(postgres), _) => postgres.url(),
-            (None, Database::Postgres { url: Some(url) }) => url.clone(),
+            (None, Database::Postgres { url: Some(url), .. }) => url.clone(),
             (None, _) => format!("sqlite:{}", self.data.path().join("db").display()),
         }
     }
@@ -77,12 +80,26 @@ impl Installation {
         self.planner.canary(&topology, &self.data, &bus, &database, (part, program))
     }
 
+    /// Who looks after the database, where it is the installation's own.
+    pub(super) fn keeper(&self, supervisor: &Supervisor) -> anyhow::Result<Option<Keeper>> {
+        self.postgres.clone().map(|postgres| Keeper::new(postgres, supervisor.clone())).transpose()
+    }
+
+    /// Takes a host off the network (`down`), or puts it back (`up`).
+    pub(super) fn set_link(&self, host: &str, state: &str) -> anyhow::Result<()> {
+        self.planner.set_link(host, state)
+    }
+
     /// Starts what the plan says, each once that is ready which it stands on.
-    pub(super) async fn start(&self, supervisor: &Supervisor, plan: Plan) -> anyhow::Result<()> {
+    pub(super) async fn start(
+        &self,
+        supervisor: &Supervisor,
+        keeper: Option<&Keeper>,
+        plan: Plan,
+    ) -> anyhow::Result<()> {
         supervisor.start(plan.nats).await?;
-        if let (Some(postgres), Some(recipe)) = (&self.postgres, plan.postgres) {
-            supervisor.start(vec![recipe]).await?;
-            postgres.ensure_database().await?;
+        if let Some(keeper) = keeper {
+            keeper.start().await?;
         }
         // A process that can't start is tried again; it doesn't keep the others from their work.
         if let Err(error) = supervisor.start(plan.processes).await {
@@ -94,8 +111,10 @@ impl Installation {
     /// Reads the topology again and does what has changed.
     pub(super) async fn reload(&mut self, supervisor: &Supervisor, did: &Did) -> anyhow::Result<()> {
         let topology = self.arguments.load()?;
+        let has_standby = matches!(topology.database, Database::Postgres { standby: true, .. });
         ensure!(
-            topology.has_postgres() == self.postgres.is_some(),
+            topology.has_postgres() == self.postgres.is_some()
+                && has_standby == self.postgres.as_ref().is_some_and(Postgres::has_standby),
             "another database takes a new start of `natter up`"
         );
         let plan = self.plan(&topology)?;

@@ -11,6 +11,7 @@ mod client;
 mod control;
 mod data;
 mod guests;
+mod hosts;
 mod installation;
 mod leash;
 mod log;
@@ -19,6 +20,7 @@ mod ports;
 mod postgres;
 mod probe;
 mod recipe;
+mod relay;
 mod rotate;
 mod running;
 mod slot;
@@ -37,15 +39,17 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use client::{
-    CanaryArguments, PsArguments, RotateArguments, TellArguments, canary as try_canary, ps, reload, restart,
-    rotate as rotate_credential, start, stop,
+    CanaryArguments, PromoteArguments, PsArguments, RotateArguments, TellArguments, canary as try_canary,
+    cut, heal, promote, ps, reload, restart, rotate as rotate_credential, start, stop,
 };
 pub(crate) use leash::{LeashArguments, become_program};
 pub(crate) use probe::answers;
+pub(crate) use relay::{RelayArguments, relay};
 pub(crate) use running::write_private;
 
 use installation::Installation;
 use log::Terminal;
+use postgres::Keeper;
 use supervisor::{Did, Supervisor};
 
 /// Lines that wait for whoever asked.
@@ -68,6 +72,9 @@ pub(crate) struct UpArguments {
     /// Set one key of every process's settings, such as user.hash_queue=100; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Run each copy on a host of its own, a network namespace, so that `natter cut` can take it off the network: as root
+    #[arg(long)]
+    hosts: bool,
     /// Show no lines of the logs; they are in DIR/log
     #[arg(long)]
     quiet: bool,
@@ -79,9 +86,11 @@ impl UpArguments {
         match self.database.as_deref() {
             None => {}
             Some("sqlite") => topology.database = Database::Sqlite,
-            Some("postgres") => topology.database = Database::Postgres { url: None },
+            // With its standby, where the topology says so.
+            Some("postgres") if topology.has_postgres() => {}
+            Some("postgres") => topology.database = Database::POSTGRES,
             // Also a directory of SQLite files is a URL.
-            Some(url) => topology.database = Database::Postgres { url: Some(url.to_owned()) },
+            Some(url) => topology.database = Database::at(url.to_owned()),
         }
         Ok(topology)
     }
@@ -92,9 +101,27 @@ struct Up {
     name: String,
     installation: Mutex<Installation>,
     supervisor: Supervisor,
+    keeper: Option<Keeper>,
 }
 
 impl Up {
+    async fn promote(&self, now: bool, did: &Did) -> anyhow::Result<()> {
+        let keeper = self.keeper.as_ref().context("the database is not run by this `natter up`")?;
+        keeper.promote(now, did).await
+    }
+
+    /// Looks after the database, as long as this is awaited.
+    async fn keep_database(&self) {
+        match &self.keeper {
+            Some(keeper) => keeper.keep().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn set_link(&self, host: &str, state: &str) -> anyhow::Result<()> {
+        self.installation.lock().await.set_link(host, state)
+    }
+
     async fn reload(&self, did: &Did) -> anyhow::Result<()> {
         self.installation.lock().await.reload(&self.supervisor, did).await
     }
@@ -119,19 +146,21 @@ pub(crate) async fn up(arguments: UpArguments) -> anyhow::Result<()> {
     let socket = data::control_socket(&data);
     let listener = control::listen(&socket)?;
     let supervisor = Supervisor::new(&installation.data, terminal);
-    let up = Arc::new(Up { name, installation: Mutex::new(installation), supervisor });
+    let keeper = installation.keeper(&supervisor)?;
+    let up = Arc::new(Up { name, installation: Mutex::new(installation), supervisor, keeper });
 
     let mut stop = Stop::new()?;
     let guests = TaskTracker::new();
     let ended = {
         let work = async {
-            up.installation.lock().await.start(&up.supervisor, plan).await?;
+            up.installation.lock().await.start(&up.supervisor, up.keeper.as_ref(), plan).await?;
             greet(&up, &data).await;
             reload_when_told(&up).await
         };
         tokio::select! {
             ended = work => ended,
             () = guests::receive(listener, &up, &guests) => Ok(()),
+            () = up.keep_database() => Ok(()),
             () = stop.requested() => Ok(()),
         }
     };

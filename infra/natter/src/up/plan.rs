@@ -10,6 +10,7 @@ use natter_topology::{Process, Topology, set};
 use rustix::process::Signal;
 
 use super::data::Data;
+use super::hosts::{Hosts, SUBNET};
 use super::ports::Ports;
 use super::recipe::{Ready, Recipe};
 
@@ -26,6 +27,8 @@ pub(super) struct Planner {
     ports: Ports,
     /// `section.key=value` from the command line, over what the topology says.
     settings: Vec<String>,
+    /// Where each copy runs, unless all run on this machine.
+    hosts: Option<Hosts>,
 }
 
 /// The servers that the processes stand on.
@@ -41,7 +44,7 @@ impl Planner {
         let this = std::env::current_exe().context("find this program")?;
         let programs = this.parent().context("a program has a directory")?.to_owned();
         let nats_server = natter_nats::find(None).await?;
-        Ok(Self { programs, nats_server, ports: Ports::from(base_port)?, settings })
+        Ok(Self { programs, nats_server, ports: Ports::from(base_port)?, settings, hosts: None })
     }
 
     /// Gives every copy its ports, those of clients first: they are the ones that people remember.
@@ -56,44 +59,90 @@ impl Planner {
         Ok(())
     }
 
-    pub(super) fn postgres_port(&mut self) -> anyhow::Result<u16> {
-        self.ports.of("postgres")
+    pub(super) fn postgres_port(&mut self, server: &str) -> anyhow::Result<u16> {
+        self.ports.of(server)
+    }
+
+    /// Where a copy listens, as the other copies see it.
+    pub(super) fn address_of(&mut self, copy: &str) -> anyhow::Result<String> {
+        self.hosts.as_mut().map_or_else(|| Ok(LOOPBACK.to_owned()), |hosts| hosts.address_of(copy))
+    }
+
+    /// From now on each copy is on a host of its own.
+    pub(super) fn put_on_hosts(&mut self, data: &Data) -> anyhow::Result<()> {
+        self.hosts = Some(Hosts::prepare(data)?);
+        Ok(())
+    }
+
+    pub(super) fn set_link(&self, host: &str, state: &str) -> anyhow::Result<()> {
+        self.hosts
+            .as_ref()
+            .context("there are no hosts: `natter up --hosts` makes them")?
+            .set_link(host, state)
+    }
+
+    /// What runs a copy where it belongs.
+    pub(super) fn settle(&mut self, recipe: Recipe) -> anyhow::Result<Recipe> {
+        let Some(hosts) = &mut self.hosts else { return Ok(recipe) };
+        for port in recipe.ports() {
+            hosts.open_door(&recipe.name, port)?;
+        }
+        let enter = hosts.enter(&recipe.name)?;
+        Ok(recipe.within(&enter))
+    }
+
+    /// What the command line of a copy begins with.
+    pub(super) fn enter(&mut self, copy: &str, port: u16) -> anyhow::Result<Vec<OsString>> {
+        let Some(hosts) = &mut self.hosts else { return Ok(Vec::new()) };
+        hosts.open_door(copy, port)?;
+        hosts.enter(copy)
+    }
+
+    /// The network of the hosts, where there are any.
+    pub(super) fn subnet(&self) -> Option<&'static str> {
+        self.hosts.as_ref().map(|_| SUBNET)
     }
 
     /// Writes the configurations of the NATS servers.
     pub(super) fn nats(&mut self, topology: &Topology, data: &Data) -> anyhow::Result<Bus> {
         let bus = natter_nats::Bus::open_secrets(&data.bus()).context("prepare the bus")?;
         let names: Vec<_> = (1..=topology.nats.servers).map(|number| format!("{NATS}.{number}")).collect();
-        let mut members = Vec::new();
+        let (mut members, mut addresses) = (Vec::new(), Vec::new());
         for name in &names {
+            let address = self.address_of(name)?;
+            let mut hosts = vec![LOOPBACK.to_owned(), "localhost".to_owned()];
+            hosts.extend((address != LOOPBACK).then(|| address.clone()));
             members.push(Member {
                 name: name.clone(),
-                address: LOOPBACK.to_owned(),
+                // Other hosts reach it, and this machine through its loopback.
+                address: if address == LOOPBACK { LOOPBACK } else { "0.0.0.0" }.to_owned(),
                 port: self.ports.of(format!("{name} clients"))?,
                 monitoring_port: self.ports.of(format!("{name} monitoring"))?,
                 route_port: self.ports.of(format!("{name} routes"))?,
                 routes: Vec::new(),
                 // It logs to standard error, like the others.
                 seen_at: Some(data.bus()),
-                encrypted_as: topology.nats.tls.then(|| vec![LOOPBACK.to_owned(), "localhost".to_owned()]),
+                encrypted_as: topology.nats.tls.then_some(hosts),
             });
+            addresses.push(address);
         }
-        let route = |member: &Member| format!("{}:{}", member.address, member.route_port);
-        let routes: Vec<_> = members.iter().map(route).collect();
-        for member in &mut members {
-            let own = route(member);
-            member.routes = routes.iter().filter(|route| **route != own).cloned().collect();
+        let route = |(member, address): (&Member, &String)| format!("{address}:{}", member.route_port);
+        let routes: Vec<_> = members.iter().zip(&addresses).map(route).collect();
+        for (member, own) in members.iter_mut().zip(&routes) {
+            member.routes = routes.iter().filter(|route| *route != own).cloned().collect();
         }
         let scheme = if topology.nats.tls { "tls" } else { "nats" };
-        let url = |member: &Member| format!("{scheme}://{}:{}", member.address, member.port);
-        let urls: Vec<_> = members.iter().map(url).collect();
-        let mut recipes = Vec::new();
-        for (member, url) in members.iter().zip(&urls) {
-            recipes.push(self.nats_recipe(member, &bus.configure(member)?, url));
+        let url = |member: &Member, address: &str| format!("{scheme}://{address}:{}", member.port);
+        let (mut recipes, mut urls, mut urls_here) = (Vec::new(), Vec::new(), Vec::new());
+        for (member, address) in members.iter().zip(&addresses) {
+            urls.push(url(member, address));
+            let here = url(member, LOOPBACK);
+            let recipe = self.nats_recipe(member, &bus.configure(member)?, &here);
+            recipes.push(self.settle(recipe)?);
+            urls_here.push(here);
         }
-        let url = urls.join(",");
-        bus.write_environments(&url)?;
-        Ok(Bus { recipes, url, ca: topology.nats.tls.then(|| bus.authority_path()) })
+        bus.write_environments(&urls_here.join(","))?;
+        Ok(Bus { recipes, url: urls.join(","), ca: topology.nats.tls.then(|| bus.authority_path()) })
     }
 
     fn nats_recipe(&self, member: &Member, configuration: &Path, url: &str) -> Recipe {
@@ -108,6 +157,7 @@ impl Planner {
             configuration: None,
             ready: Ready::Http { address: monitoring.clone(), path: "/healthz" },
             stop_signal: Signal::TERM,
+            comes_back: true,
             addresses: BTreeMap::from([
                 ("clients".to_owned(), url.to_owned()),
                 ("monitoring".to_owned(), monitoring),
@@ -127,7 +177,8 @@ impl Planner {
         for process in &topology.processes {
             for copy in process.copy_names() {
                 let settings = self.settings(topology, process, data, bus, database)?;
-                recipes.push(self.recipe(process, copy, settings, data)?);
+                let recipe = self.recipe(process, copy, settings, data)?;
+                recipes.push(self.settle(recipe)?);
             }
         }
         Ok(recipes)
@@ -157,7 +208,7 @@ impl Planner {
             recipe.program = program.to_owned();
             recipe.binary = program.to_owned();
         }
-        Ok(recipe)
+        self.settle(recipe)
     }
 
     fn recipe(
@@ -190,6 +241,7 @@ impl Planner {
             configuration: Some((file, toml::to_string(&settings)?)),
             ready: Ready::Ours { address: LOOPBACK.to_owned(), ports },
             stop_signal: Signal::TERM,
+            comes_back: true,
             addresses,
             name: copy,
         })

@@ -1,40 +1,46 @@
-//! A PostgreSQL server of the installation's own, where its programs are installed.
+//! PostgreSQL of the installation's own, where its programs are installed: one server, or a primary and its standby.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+mod keeper;
+mod roles;
+mod server;
+
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::process::{Signal, getuid};
+use rustix::process::getuid;
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
 
 use super::data::Data;
-use super::recipe::{Ready, Recipe};
+use super::plan::Planner;
+use super::recipe::Recipe;
+pub(super) use keeper::Keeper;
+use roles::Roles;
+use server::Server;
 
 const USER: &str = "natter";
 const DATABASE: &str = "natter";
-/// What it is called in `natter ps`, and where its files are.
+/// What its servers are called in `natter ps`, before their numbers.
 pub(super) const NAME: &str = "postgres";
-const READY_WITHIN: Duration = Duration::from_secs(30);
-const ASK_EVERY: Duration = Duration::from_millis(100);
-/// Four of each module's copy, and room for a person.
-const CONNECTIONS: u32 = 400;
+/// Where the servers read the password with which they follow each other.
+const PASSWORD_FILE: &str = "postgres.pass";
 
-/// The server, not yet running.
-#[derive(Debug)]
+/// The servers, not yet running.
+#[derive(Debug, Clone)]
 pub(super) struct Postgres {
-    programs: PathBuf,
-    data: PathBuf,
-    port: u16,
-    password: String,
+    servers: Vec<Server>,
+    roles_file: PathBuf,
+    /// Whether nothing is acked before a standby has it.
+    synchronous: bool,
 }
 
 impl Postgres {
     /// Makes a database cluster in the data directory, unless there is one.
-    pub(super) async fn prepare(data: &Data, port: u16) -> anyhow::Result<Self> {
+    pub(super) async fn prepare(
+        data: &Data,
+        planner: &mut Planner,
+        (standby, synchronous): (bool, bool),
+    ) -> anyhow::Result<Self> {
         let programs = programs()?;
         let password_file = data.path().join("run/postgres.password");
         if !password_file.exists() {
@@ -44,91 +50,70 @@ impl Postgres {
             )?;
         }
         let password = std::fs::read_to_string(&password_file)?.trim().to_owned();
-        let postgres = Self { programs, data: data.path().join(NAME), port, password };
-        if !postgres.data.join("PG_VERSION").exists() {
-            postgres.make(data).await.context("make a PostgreSQL database")?;
+        let roles_file = data.path().join("run/postgres.roles");
+        let roles = Roles::read(&roles_file)?;
+        let mut numbers: Vec<usize> = (1..=if standby { 2 } else { 1 }).collect();
+        if !standby {
+            // The one that was promoted is the one that has the data.
+            numbers = vec![roles.map_or(1, |roles| roles.primary)];
+        }
+        let mut servers = Vec::new();
+        for number in numbers {
+            let name = format!("{NAME}.{number}");
+            let port = planner.postgres_port(&name)?;
+            servers.push(Server {
+                enter: planner.enter(&name, port)?,
+                programs: programs.clone(),
+                data: data.path().join(&name),
+                port,
+                address: planner.address_of(&name)?,
+                password: password.clone(),
+                password_file: data.path().join(PASSWORD_FILE),
+                name,
+                number,
+            });
+        }
+        let postgres = Self { servers, roles_file, synchronous: standby && synchronous };
+        if getuid().is_root() {
+            data.let_pass()?;
+        }
+        postgres.servers[0].write_password().await?;
+        if roles.is_none() {
+            postgres.servers[0].make(data).await.context("make a PostgreSQL database")?;
+            // From now on it is clear whose data these are: nothing makes an empty database beside them.
+            Roles { primary: 1, replicated: false }.write(&postgres.roles_file)?;
+        }
+        for server in &postgres.servers {
+            server.let_hosts_in(planner.subnet())?;
         }
         Ok(postgres)
     }
 
-    async fn make(&self, data: &Data) -> anyhow::Result<()> {
-        // In a place where the server's user may read it, and only for the moment.
-        let password = data.path().join("postgres.new");
-        super::running::write_private(&password, &self.password)?;
-        std::fs::create_dir_all(&self.data)?;
-        if getuid().is_root() {
-            data.let_pass()?;
-            run(Command::new("chown").arg("postgres").args([&self.data, &password])).await?;
-        }
-        let (program, arguments) = self.as_its_user("initdb", &[]);
-        let mut command = Command::new(program);
-        command.args(arguments).args(["--username", USER, "--auth", "scram-sha-256", "--pwfile"]);
-        command.arg(&password).args(["--encoding", "UTF8", "--locale", "C", "--pgdata"]).arg(&self.data);
-        let made = run(command.current_dir("/")).await;
-        std::fs::remove_file(&password)?;
-        made
-    }
-
+    /// Where the modules find the primary, whichever it is.
     pub(super) fn url(&self) -> String {
-        format!("postgres://{USER}:{}@127.0.0.1:{}/{DATABASE}", self.password, self.port)
+        let host = |server: &Server| format!("{}:{}", server.address, server.port);
+        let hosts: Vec<_> = self.servers.iter().map(host).collect();
+        format!("postgres://{USER}:{}@{}/{DATABASE}", self.servers[0].password, hosts.join(","))
     }
 
-    pub(super) fn recipe(&self) -> Recipe {
-        let (program, mut arguments) = self.as_its_user("postgres", &["--pdeathsig", "QUIT"]);
-        arguments.extend(["-D".into(), self.data.clone().into(), "-p".into(), self.port.to_string().into()]);
-        for setting in [
-            "listen_addresses=127.0.0.1".to_owned(),
-            "unix_socket_directories=".to_owned(),
-            format!("max_connections={CONNECTIONS}"),
-        ] {
-            arguments.extend(["-c".into(), setting.into()]);
-        }
-        let address = format!("127.0.0.1:{}", self.port);
-        Recipe {
-            name: NAME.to_owned(),
-            process: NAME.to_owned(),
-            parts: Vec::new(),
-            program,
-            binary: self.programs.join("postgres"),
-            arguments,
-            configuration: None,
-            ready: Ready::Accepts { address: address.clone() },
-            // A fast shutdown: it doesn't wait for those who are connected.
-            stop_signal: Signal::INT,
-            addresses: BTreeMap::from([("postgres".to_owned(), address)]),
-        }
+    /// What runs each server, the standby's too: which is which, their data say.
+    pub(super) fn recipes(&self) -> Vec<Recipe> {
+        self.servers.iter().map(|server| server.recipe(self.other(server))).collect()
     }
 
-    /// Makes the database, once the server runs, unless it is there.
-    pub(super) async fn ensure_database(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + READY_WITHIN;
-        loop {
-            let mut command = Command::new(self.programs.join("createdb"));
-            command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", USER, DATABASE]);
-            command.env("PGPASSWORD", &self.password).env("LC_ALL", "C").stdin(Stdio::null());
-            let output = command.kill_on_drop(true).output().await.context("run createdb")?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            if output.status.success() || said.contains("already exists") {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("createdb: {}", said.trim());
-            }
-            sleep(ASK_EVERY).await;
-        }
+    pub(super) const fn has_standby(&self) -> bool {
+        self.servers.len() > 1
     }
 
-    /// PostgreSQL refuses to run as root. Becoming another user undoes the leash, hence `options`.
-    fn as_its_user(&self, program: &str, options: &[&str]) -> (PathBuf, Vec<OsString>) {
-        let program = self.programs.join(program);
-        if !getuid().is_root() {
-            return (program, Vec::new());
-        }
-        let mut arguments: Vec<OsString> =
-            ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"].map(OsString::from).into();
-        arguments.extend(options.iter().map(OsString::from));
-        arguments.push(program.into());
-        (PathBuf::from("/usr/bin/setpriv"), arguments)
+    fn other(&self, server: &Server) -> Option<&Server> {
+        self.servers.iter().find(|other| other.number != server.number)
+    }
+
+    /// The primary, and its standby.
+    fn as_in(&self, roles: Roles) -> anyhow::Result<(&Server, Option<&Server>)> {
+        let primary = self.servers.iter().find(|server| server.number == roles.primary);
+        let primary = primary.context("the primary is none of the servers")?;
+        Ok((primary, self.other(primary)))
     }
 }
 
@@ -140,7 +125,9 @@ fn programs() -> anyhow::Result<PathBuf> {
         .unwrap_or_default();
     installed.sort();
     let complete = |directory: &PathBuf| {
-        ["initdb", "postgres", "createdb"].iter().all(|program| directory.join(program).is_file())
+        ["initdb", "postgres", "createdb", "pg_basebackup"]
+            .iter()
+            .all(|program| directory.join(program).is_file())
     };
     installed.into_iter().rev().chain(std::env::split_paths(&path)).find(complete).context(
         "this topology needs PostgreSQL: install its server, or give --database sqlite or the URL of an empty database",

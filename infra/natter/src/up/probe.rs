@@ -19,7 +19,7 @@ pub(super) async fn is_ready(ready: &Ready, generation: usize) -> bool {
                 get(&format!("{address}:{}", ports[generation % ports.len()]), "/readyz").await
             }
             Ready::Http { address, path } => get(address, path).await,
-            Ready::Accepts { address } => TcpStream::connect(address).await.map(|_| true),
+            Ready::Postgres { address } => lets_sign_in(address).await,
         }
     };
     matches!(timeout(WITHIN, asked).await, Ok(Ok(true)))
@@ -39,6 +39,18 @@ async fn get(address: &str, path: &str) -> std::io::Result<bool> {
     let mut status = [0; 12];
     stream.read_exact(&mut status).await?;
     Ok(status.starts_with(b"HTTP/1.") && status.ends_with(b" 200"))
+}
+
+/// Whether a PostgreSQL server asks for a password. While it starts or stops it refuses at once.
+async fn lets_sign_in(address: &str) -> std::io::Result<bool> {
+    const PROTOCOL: [u8; 4] = [0, 3, 0, 0];
+    let parameters = b"user\0natter\0database\0natter\0\0";
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_u32(8 + u32::try_from(parameters.len()).unwrap_or_default()).await?;
+    stream.write_all(&PROTOCOL).await?;
+    stream.write_all(parameters).await?;
+    // An authentication request; an error would begin with `E`.
+    Ok(stream.read_u8().await? == b'R')
 }
 
 /// The page at `path`; none when there is none soon.

@@ -24,6 +24,8 @@ pub(super) struct Recipe {
     pub(super) configuration: Option<(PathBuf, String)>,
     pub(super) ready: Ready,
     pub(super) stop_signal: Signal,
+    /// Whether it is started again when it dies; otherwise somebody else decides what becomes of it.
+    pub(super) comes_back: bool,
     /// Where clients find it, by the key of the setting.
     pub(super) addresses: BTreeMap<String, String>,
 }
@@ -35,11 +37,33 @@ pub(super) enum Ready {
     Ours { address: String, ports: [u16; 2] },
     /// Another program: it answers `path` with success.
     Http { address: String, path: &'static str },
-    /// Another program: it accepts connections.
-    Accepts { address: String },
+    /// A PostgreSQL server: it would let somebody sign in.
+    Postgres { address: String },
 }
 
 impl Recipe {
+    /// The same, begun by another command, such as one that enters a host.
+    pub(super) fn within(mut self, command: &[OsString]) -> Self {
+        if let [program, rest @ ..] = command {
+            let mut arguments = rest.to_vec();
+            arguments.push(std::mem::replace(&mut self.program, program.into()).into());
+            arguments.append(&mut self.arguments);
+            self.arguments = arguments;
+        }
+        self
+    }
+
+    /// Each port at which it listens for whoever is on its machine.
+    pub(super) fn ports(&self) -> Vec<u16> {
+        let port = |address: &String| address.rsplit(':').next().and_then(|port| port.parse().ok());
+        let mut ports: Vec<u16> = self.addresses.values().filter_map(port).collect();
+        match &self.ready {
+            Ready::Ours { ports: health, .. } => ports.extend(health),
+            Ready::Http { address, .. } | Ready::Postgres { address } => ports.extend(port(address)),
+        }
+        ports
+    }
+
     /// Whether a new copy can run beside the old one until that has drained.
     pub(super) const fn can_overlap(&self) -> bool {
         matches!(self.ready, Ready::Ours { .. })

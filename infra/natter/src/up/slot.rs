@@ -40,7 +40,7 @@ pub(crate) enum State {
     Replacing,
     /// It died, and is started again in a moment.
     Waiting,
-    /// It died too often in a row; `natter start` tries again.
+    /// It is down, and isn't started again by itself: `natter start` tries.
     Failed,
     /// It drains.
     Stopping,
@@ -67,6 +67,8 @@ pub(crate) struct Shown {
     pub(crate) version: String,
     /// Where it is reached, by the key of the setting.
     pub(crate) addresses: BTreeMap<String, String>,
+    /// What it is to the others, where they aren't all the same.
+    pub(crate) role: Option<String>,
     /// The last thing that went wrong.
     pub(crate) trouble: Option<String>,
 }
@@ -87,6 +89,8 @@ pub(super) enum Order {
     Follow(Box<Recipe>),
     /// Pass a signal on.
     Signal(Signal),
+    /// End it at once.
+    Kill,
 }
 
 /// What became of an order.
@@ -113,6 +117,19 @@ impl Handle {
         let gone = || anyhow!("{} is gone", self.recipe.name);
         self.orders.send((order, answer)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?.with_context(|| self.recipe.name.clone())
+    }
+
+    /// What it does, as far as its process shows it.
+    pub(super) fn state(&self) -> State {
+        self.shown.borrow().0.state
+    }
+
+    /// Waits until it is down, and nobody told it to be.
+    pub(super) async fn failed(&mut self) {
+        let seen = self.shown.wait_for(|(shown, _)| shown.state == State::Failed).await.map(drop);
+        if seen.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The copy as it is now.
@@ -154,6 +171,7 @@ impl Slot {
             restarts: 0,
             version: String::new(),
             addresses: recipe.addresses.clone(),
+            role: None,
             trouble: None,
         };
         let (shown, see) = watch::channel((shown, 0));
@@ -203,6 +221,13 @@ impl Slot {
     async fn obey(&mut self, order: Order) -> anyhow::Result<Done> {
         match order {
             Order::Stop => self.stop().await,
+            Order::Kill => {
+                (self.retry_at, self.calm_at) = (None, None);
+                if let Some(running) = self.running.take() {
+                    running.kill().await;
+                }
+                self.show(State::Stopped, None);
+            }
             Order::Start if self.running.is_some() => return Ok(Done::Unchanged),
             Order::Restart if self.running.is_some() => self.replace().await?,
             Order::Start | Order::Restart => {
@@ -330,6 +355,10 @@ impl Slot {
         self.log.write(&format!("({how})"));
         if self.all_stop.is_cancelled() {
             return self.show(State::Stopped, None);
+        }
+        if !self.recipe.comes_back {
+            tracing::warn!(copy = name, how, "down");
+            return self.show(State::Failed, None);
         }
         if self.failures >= FAILURES_MAX {
             tracing::error!(copy = name, how, failures, "given up; `natter start {name}` tries again");

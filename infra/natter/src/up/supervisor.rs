@@ -74,7 +74,8 @@ impl Supervisor {
         result
     }
 
-    async fn add(&self, recipe: Recipe) -> anyhow::Result<Handle> {
+    /// Adds a copy that doesn't run yet.
+    pub(super) async fn add(&self, recipe: Recipe) -> anyhow::Result<Handle> {
         let shared = &self.shared;
         let log = Log::open(&shared.logs, &recipe.name, shared.terminal.clone())?;
         let (handle, slot) = Slot::new(recipe, log, shared.all_stop.clone());

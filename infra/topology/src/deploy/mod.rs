@@ -94,15 +94,15 @@ impl Topology {
     fn database_url(&self, host: &str, password: &str, sqlite: &str) -> String {
         match &self.database {
             Database::Sqlite => format!("sqlite:{sqlite}"),
-            Database::Postgres { url: Some(url) } => url.clone(),
-            Database::Postgres { url: None } => format!("postgres://natter:{password}@{host}/natter"),
+            Database::Postgres { url: Some(url), .. } => url.clone(),
+            Database::Postgres { url: None, .. } => format!("postgres://natter:{password}@{host}/natter"),
         }
     }
 
     /// Whether a PostgreSQL server belongs to it.
     #[must_use]
     pub fn has_postgres(&self) -> bool {
-        self.database == Database::Postgres { url: None }
+        matches!(self.database, Database::Postgres { url: None, .. })
     }
 
     fn settings_at(&self, process: &Process, place: &Place) -> toml::Table {

@@ -1,0 +1,262 @@
+//! Keeps a primary and a standby: a primary that died is replaced, one that was replaced never comes back as one, and the
+//! standby is brought up to where the primary is.
+//!
+//! Here one supervisor knows for certain that a process is dead. On several machines nobody does: there an operator such as
+//! Patroni or CloudNativePG decides, with a quorum.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Postgres;
+use super::roles::Roles;
+use super::server::Server;
+use crate::up::slot::{Handle, Order, State};
+use crate::up::supervisor::{Did, Supervisor, tell};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// For so long commits wait for a standby that is away.
+const MISSED_AFTER: Duration = Duration::from_secs(5);
+/// One that runs for so long and doesn't follow can't, such as one whose primary has thrown away what it needs next.
+const HOPELESS_AFTER: Duration = Duration::from_secs(30);
+const CATCHES_UP_WITHIN: Duration = Duration::from_secs(30);
+/// By then every process of a server has read settings that were changed.
+const SETTINGS_APPLY: Duration = Duration::from_millis(500);
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Looks after the servers while they run.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    postgres: Postgres,
+    supervisor: Supervisor,
+    state: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    roles: Roles,
+    /// Since when the standby doesn't follow.
+    missed_since: Option<Instant>,
+    /// Whether commits wait for nobody, as far as is known.
+    alone: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(postgres: Postgres, supervisor: Supervisor) -> anyhow::Result<Self> {
+        let roles = Roles::read(&postgres.roles_file)?.context("there are no roles yet")?;
+        Ok(Self { postgres, supervisor, state: Mutex::new(Kept { roles, missed_since: None, alone: false }) })
+    }
+
+    /// Starts the servers; when this returns, modules can use the database.
+    pub(crate) async fn start(&self) -> anyhow::Result<()> {
+        let mut kept = self.state.lock().await;
+        let (primary, standby) = self.postgres.as_in(kept.roles)?;
+        self.supervisor.start(vec![primary.recipe(standby)]).await?;
+        let Some(standby) = standby else { return primary.ensure_database().await };
+        // The last word on who it is; a promotion may have been under way when all ended.
+        primary.promote().await?;
+        // Before anything needs it, so that nothing is acked that it lacks.
+        self.supervisor.add(standby.recipe(Some(primary))).await?;
+        let followed = async {
+            if !standby.is_standby() {
+                primary.wait_for(None).await?;
+            }
+            primary.ensure_database().await?;
+            self.let_follow(&mut kept, primary, standby).await
+        };
+        if let Err(error) =
+            timeout(CATCHES_UP_WITHIN, followed).await.context("the standby takes too long")?
+        {
+            tracing::error!(error = format!("{error:#}"), "the database has no standby now");
+        }
+        Ok(())
+    }
+
+    /// Goes on until it is dropped.
+    pub(crate) async fn keep(&self) {
+        if !self.postgres.has_standby() {
+            return std::future::pending().await;
+        }
+        loop {
+            let roles = self.state.lock().await.roles;
+            match self.handle_of(roles.primary).await {
+                Ok(mut primary) => {
+                    let _ = timeout(LOOK_EVERY, primary.failed()).await;
+                }
+                Err(_) => sleep(LOOK_EVERY).await,
+            }
+            if let Err(error) = self.look().await {
+                tracing::warn!(error = format!("{error:#}"), "the database isn't as it should be");
+                sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+
+    async fn look(&self) -> anyhow::Result<()> {
+        let mut kept = self.state.lock().await;
+        let (primary, Some(standby)) = self.postgres.as_in(kept.roles)? else { return Ok(()) };
+        let (primary_handle, standby_handle) =
+            (self.handle_of(primary.number).await?, self.handle_of(standby.number).await?);
+        match primary_handle.state() {
+            // Only one that lacks nothing takes its place by itself.
+            State::Failed if kept.roles.replicated && standby_handle.state() == State::Ready => {
+                tracing::warn!(died = primary.name, "promoting {}", standby.name);
+                return self.take_over(&mut kept).await;
+            }
+            State::Failed => {
+                primary_handle.order(Order::Start).await?;
+            }
+            State::Ready => {}
+            // Whoever told it to stop will tell it to start.
+            _ => return Ok(()),
+        }
+        // It may have come no further than that.
+        primary.promote().await?;
+        let roles = kept.roles;
+        if let Some(following) = primary.following(standby).await? {
+            kept.missed_since = None;
+            if following.synchronous && roles.replicated || !self.postgres.synchronous {
+                return Ok(());
+            }
+        }
+        let missed = kept.missed_since.get_or_insert_with(Instant::now).elapsed();
+        if missed < MISSED_AFTER && standby_handle.state() == State::Ready && roles.replicated {
+            return Ok(());
+        }
+        if !kept.alone {
+            tracing::warn!("{} is away: nothing waits for it any more", standby.name);
+            self.write(&mut kept, Roles { replicated: false, ..roles })?;
+            primary.wait_for(None).await?;
+            kept.alone = true;
+        }
+        match standby_handle.state() {
+            State::Ready if missed > HOPELESS_AFTER => {
+                standby_handle.order(Order::Stop).await?;
+                standby.copy_from(primary).await?;
+            }
+            State::Ready | State::Failed => {}
+            // A former primary whose place was taken. Whoever stopped a standby will start it.
+            State::Stopped if !standby.is_standby() => {}
+            _ => return Ok(()),
+        }
+        self.let_follow(&mut kept, primary, standby).await
+    }
+
+    /// Lets the standby follow the primary, and then lets commits wait for it.
+    async fn let_follow(&self, kept: &mut Kept, primary: &Server, standby: &Server) -> anyhow::Result<()> {
+        let handle = self.handle_of(standby.number).await?;
+        if !standby.is_standby() {
+            // It runs on data that are no standby's: those of a former primary, or none.
+            handle.order(Order::Kill).await?;
+            standby.copy_from(primary).await?;
+        }
+        handle.order(Order::Start).await?;
+        let deadline = Instant::now() + CATCHES_UP_WITHIN;
+        while primary.following(standby).await?.is_none() {
+            ensure!(Instant::now() < deadline, "{} doesn't follow", standby.name);
+            ensure!(handle.state() == State::Ready, "{} ended", standby.name);
+            sleep(TRY_AGAIN_AFTER).await;
+        }
+        kept.missed_since = None;
+        kept.alone = false;
+        if !self.postgres.synchronous {
+            self.write(kept, Roles { replicated: false, ..kept.roles })?;
+            primary.wait_for(None).await?;
+            tracing::info!("{} follows {}; commits don't wait for it", standby.name, primary.name);
+            return Ok(());
+        }
+        primary.wait_for(Some(standby)).await?;
+        // What was committed before that has to be there, too.
+        sleep(SETTINGS_APPLY).await;
+        loop {
+            let following = primary.following(standby).await?;
+            if following.is_some_and(|following| following.synchronous && following.has_all) {
+                break;
+            }
+            if Instant::now() > deadline || following.is_none() {
+                bail!("{} doesn't catch up", standby.name);
+            }
+            sleep(TRY_AGAIN_AFTER).await;
+        }
+        self.write(kept, Roles { replicated: true, ..kept.roles })?;
+        tracing::info!("{} has all that {} has", standby.name, primary.name);
+        Ok(())
+    }
+
+    /// Makes the standby the primary. In order, so that nothing is lost; or `now`, when the primary hangs: then, unless
+    /// commits waited for the standby, what it had not got yet is lost.
+    pub(crate) async fn promote(&self, now: bool, did: &Did) -> anyhow::Result<()> {
+        let mut kept = self.state.lock().await;
+        let (primary, standby) = self.postgres.as_in(kept.roles)?;
+        let standby = standby.context("the topology has no standby")?;
+        let standby_handle = self.handle_of(standby.number).await?;
+        ensure!(standby_handle.state() == State::Ready, "{} doesn't run", standby.name);
+        let primary_handle = self.handle_of(primary.number).await?;
+        if now {
+            primary_handle.order(Order::Kill).await?;
+        } else {
+            let following = primary.following(standby).await?;
+            ensure!(
+                following.is_some(),
+                "{} doesn't follow {}; --now promotes it all the same",
+                standby.name,
+                primary.name
+            );
+            primary_handle.order(Order::Stop).await?;
+        }
+        tell(did, format!("{} stopped", primary.name)).await;
+        self.take_over(&mut kept).await?;
+        tell(did, format!("{} is the primary; {} will be its standby", standby.name, primary.name)).await;
+        Ok(())
+    }
+
+    /// The standby takes the place of a primary that has ended. In this order: whenever this breaks off, the former primary
+    /// is not started on its data any more.
+    async fn take_over(&self, kept: &mut Kept) -> anyhow::Result<()> {
+        let (primary, standby) = self.postgres.as_in(kept.roles)?;
+        let standby = standby.context("there is no standby")?;
+        let former = self.handle_of(primary.number).await?;
+        self.write(kept, Roles { primary: standby.number, replicated: false })?;
+        // It could have been told to start meanwhile.
+        timeout(ENDS_WITHIN, former.order(Order::Kill)).await??;
+        primary.fence()?;
+        kept.missed_since = None;
+        standby.wait_for(None).await?;
+        kept.alone = true;
+        standby.promote().await?;
+        tracing::warn!("{} is the primary now", standby.name);
+        Ok(())
+    }
+
+    /// What a server is now, in a word; none when the server of that name isn't one of these.
+    pub(crate) async fn role_of(&self, name: &str) -> Option<&'static str> {
+        // Whoever asks doesn't wait for a promotion.
+        let roles = Roles::read(&self.postgres.roles_file).ok()??;
+        let (primary, standby) = self.postgres.as_in(roles).ok()?;
+        let is_standby = standby.is_some_and(|standby| standby.name == name);
+        match roles.replicated {
+            _ if primary.name == name => Some("primary"),
+            true if is_standby => Some("standby, synchronous"),
+            false if is_standby => Some("standby"),
+            _ => None,
+        }
+    }
+
+    fn write(&self, kept: &mut Kept, roles: Roles) -> anyhow::Result<()> {
+        if kept.roles != roles {
+            roles.write(&self.postgres.roles_file).context("write down who is the primary")?;
+            kept.roles = roles;
+        }
+        Ok(())
+    }
+
+    async fn handle_of(&self, number: usize) -> anyhow::Result<Handle> {
+        let server = self.postgres.servers.iter().find(|server| server.number == number);
+        let name = &server.context("no such server")?.name;
+        let handles = self.supervisor.named(name).await?;
+        handles.into_iter().next().with_context(|| format!("there is no {name}"))
+    }
+}

@@ -1,0 +1,286 @@
+//! One of the servers: how it is made, run, and spoken to.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::{Signal, getuid};
+use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{DATABASE, NAME, USER, run};
+use crate::up::data::Data;
+use crate::up::recipe::{Ready, Recipe};
+
+/// Where we find it, and whoever is on this machine.
+const HERE: &str = "127.0.0.1";
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const ASK_EVERY: Duration = Duration::from_millis(100);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// Four of each module's copy, and one more where there is a standby; and room for a person.
+const CONNECTIONS: u32 = 400;
+
+/// One of the servers.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) name: String,
+    pub(super) number: usize,
+    pub(super) programs: PathBuf,
+    pub(super) data: PathBuf,
+    pub(super) port: u16,
+    /// Where the modules and the other server find it.
+    pub(super) address: String,
+    /// What its command line begins with, where it is on a host of its own.
+    pub(super) enter: Vec<OsString>,
+    pub(super) password: String,
+    pub(super) password_file: PathBuf,
+}
+
+/// How far a standby is, as its primary sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Following {
+    /// Whether commits wait for it.
+    pub(super) synchronous: bool,
+    /// Whether it has on disk all that the primary had when it was asked.
+    pub(super) has_all: bool,
+}
+
+impl Server {
+    /// Makes an empty database.
+    pub(super) async fn make(&self, data: &Data) -> anyhow::Result<()> {
+        // In a place where the server's user may read it, and only for the moment.
+        let password = data.path().join("postgres.new");
+        crate::up::write_private(&password, &self.password)?;
+        std::fs::create_dir_all(&self.data)?;
+        self.give(&[&self.data, &password]).await?;
+        let (program, arguments) = self.as_its_user("initdb", &[]);
+        let mut command = Command::new(program);
+        command.args(arguments).args(["--username", USER, "--auth", "scram-sha-256", "--pwfile"]);
+        command.arg(&password).args(["--encoding", "UTF8", "--locale", "C", "--pgdata"]).arg(&self.data);
+        let made = run(command.current_dir("/")).await;
+        std::fs::remove_file(&password)?;
+        made?;
+        // As on the command line, or a server says at each reload that the two differ.
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.data.join("postgresql.conf"))?;
+        Ok(writeln!(file, "max_connections = {CONNECTIONS}")?)
+    }
+
+    /// Whether its data are those of a server that follows another. All others begin as primaries.
+    pub(super) fn is_standby(&self) -> bool {
+        self.data.join("standby.signal").exists()
+    }
+
+    /// Puts its data where no server finds them: one that was a primary once must never be one again by itself. What it
+    /// alone has, if anything, can be looked for there, until the next time.
+    pub(super) fn fence(&self) -> anyhow::Result<()> {
+        if !self.data.exists() {
+            return Ok(());
+        }
+        let former = self.data.with_added_extension("former");
+        if former.exists() {
+            std::fs::remove_dir_all(&former)?;
+        }
+        std::fs::rename(&self.data, &former).with_context(|| format!("put {} away", self.data.display()))
+    }
+
+    /// Takes a copy of what `primary` has, to follow it.
+    pub(super) async fn copy_from(&self, primary: &Self) -> anyhow::Result<()> {
+        let unfinished = self.data.with_added_extension("new");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished)?;
+        }
+        std::fs::DirBuilder::new().mode(0o700).create(&unfinished)?;
+        self.give(&[&unfinished]).await?;
+        let (program, arguments) = self.as_its_user("pg_basebackup", &["--pdeathsig", "KILL"]);
+        // On a leash like the servers: what is written into that directory ends with `natter up`.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg("leash").arg(std::process::id().to_string()).arg("--").arg(program).args(arguments);
+        command.args(["-h", HERE, "-p", &primary.port.to_string(), "-U", USER, "--no-password"]);
+        command.args(["--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf", "--pgdata"]);
+        command.arg(&unfinished).env("PGPASSWORD", &self.password).env("LC_ALL", "C");
+        run(command.current_dir("/")).await.context("pg_basebackup")?;
+        self.fence()?;
+        std::fs::rename(&unfinished, &self.data)?;
+        Ok(())
+    }
+
+    /// Lets the hosts of the installation sign in, as its own machine may.
+    pub(super) fn let_hosts_in(&self, subnet: Option<&str>) -> anyhow::Result<()> {
+        let file = self.data.join("pg_hba.conf");
+        let Some(subnet) = subnet.filter(|_| file.exists()) else { return Ok(()) };
+        if !std::fs::read_to_string(&file)?.contains(subnet) {
+            let mut file = std::fs::OpenOptions::new().append(true).open(&file)?;
+            for what in ["all", "replication"] {
+                writeln!(file, "host {what} {USER} {subnet} scram-sha-256")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What runs it; `other` is whom it follows while it is a standby.
+    pub(super) fn recipe(&self, other: Option<&Self>) -> Recipe {
+        let (program, mut arguments) = self.as_its_user("postgres", &["--pdeathsig", "QUIT"]);
+        arguments.extend(["-D".into(), self.data.clone().into(), "-p".into(), self.port.to_string().into()]);
+        let elsewhere = if self.address == HERE { String::new() } else { format!(",{}", self.address) };
+        let mut settings = vec![
+            format!("listen_addresses={HERE}{elsewhere}"),
+            "unix_socket_directories=".to_owned(),
+            format!("max_connections={CONNECTIONS}"),
+        ];
+        if let Some(other) = other {
+            settings.extend([
+                format!(
+                    "primary_conninfo=host={} port={} user={USER} application_name={} passfile={}",
+                    other.address,
+                    other.port,
+                    self.name,
+                    self.password_file.display()
+                ),
+                // One that is gone, or hangs, is missed soon; what it lacks is kept for a while.
+                "wal_sender_timeout=3s".to_owned(),
+                "wal_receiver_timeout=3s".to_owned(),
+                "wal_receiver_status_interval=1s".to_owned(),
+                "wal_retrieve_retry_interval=200ms".to_owned(),
+                "wal_keep_size=512MB".to_owned(),
+            ]);
+        }
+        for setting in settings {
+            arguments.extend(["-c".into(), setting.into()]);
+        }
+        let address = format!("{HERE}:{}", self.port);
+        Recipe {
+            name: self.name.clone(),
+            process: NAME.to_owned(),
+            parts: Vec::new(),
+            program,
+            binary: self.programs.join("postgres"),
+            arguments,
+            configuration: None,
+            ready: Ready::Postgres { address: address.clone() },
+            // A fast shutdown: it doesn't wait for those who are connected, but for its standby to have everything.
+            stop_signal: Signal::INT,
+            // Where there is a standby, that may take its place instead.
+            comes_back: other.is_none(),
+            addresses: BTreeMap::from([("postgres".to_owned(), address)]),
+        }
+        .within(&self.enter)
+    }
+
+    /// Makes the database, once the server runs, unless it is there.
+    pub(super) async fn ensure_database(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            let mut command = Command::new(self.programs.join("createdb"));
+            command.args(["-h", HERE, "-p", &self.port.to_string(), "-U", USER, DATABASE]);
+            command.env("PGPASSWORD", &self.password).env("LC_ALL", "C").stdin(Stdio::null());
+            let output = command.kill_on_drop(true).output().await.context("run createdb")?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            if output.status.success() || said.contains("already exists") {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("createdb: {}", said.trim());
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// How far `standby` is; none while it doesn't follow this server.
+    pub(super) async fn following(&self, standby: &Self) -> anyhow::Result<Option<Following>> {
+        let row = self
+            .ask(
+                "SELECT sync_state IN ('sync', 'quorum'), flush_lsn >= pg_current_wal_flush_lsn()
+                 FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming'",
+                &[&standby.name],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let has_all: Option<bool> = row.try_get(1)?;
+        Ok(Some(Following { synchronous: row.try_get(0)?, has_all: has_all == Some(true) }))
+    }
+
+    pub(super) async fn is_in_recovery(&self) -> anyhow::Result<bool> {
+        let row = self.ask("SELECT pg_is_in_recovery()", &[]).await?.context("no answer")?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Lets every commit wait for `standby`, or for nobody.
+    pub(super) async fn wait_for(&self, standby: Option<&Self>) -> anyhow::Result<()> {
+        let names = standby.map(|standby| format!("\"{}\"", standby.name)).unwrap_or_default();
+        self.ask(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"), &[]).await?;
+        self.ask("SELECT pg_reload_conf()", &[]).await.map(drop)
+    }
+
+    /// Makes it a primary.
+    pub(super) async fn promote(&self) -> anyhow::Result<()> {
+        if self.is_in_recovery().await? {
+            self.ask("SELECT pg_promote(false)", &[]).await?;
+        }
+        let deadline = Instant::now() + READY_WITHIN;
+        while self.is_in_recovery().await? {
+            if Instant::now() > deadline {
+                bail!("{} is no primary after {READY_WITHIN:?}", self.name);
+            }
+            sleep(ASK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, sql: &str, values: &[&str]) -> anyhow::Result<Option<PgRow>> {
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(HERE)
+            .port(self.port)
+            .username(USER)
+            .password(&self.password)
+            // Any database will do, and this one is always there.
+            .database("postgres")
+            .ssl_mode(PgSslMode::Disable)
+            .disable_statement_logging();
+        let asked = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+            for value in values {
+                query = query.bind(value.to_owned());
+            }
+            let row = query.fetch_optional(&mut connection).await?;
+            connection.close().await?;
+            anyhow::Ok(row)
+        };
+        timeout(ANSWERS_WITHIN, asked).await.with_context(|| format!("{} doesn't answer", self.name))?
+    }
+
+    /// Where the servers read the password with which they follow each other: libpq wants a file of their own.
+    pub(super) async fn write_password(&self) -> anyhow::Result<()> {
+        let line = format!("*:*:*:{USER}:{}\n", self.password);
+        crate::up::write_private(&self.password_file, &line)?;
+        self.give(&[&self.password_file]).await
+    }
+
+    /// Makes files those of the server's user.
+    async fn give(&self, files: &[&Path]) -> anyhow::Result<()> {
+        if !getuid().is_root() {
+            return Ok(());
+        }
+        run(Command::new("chown").arg("postgres").args(files)).await
+    }
+
+    /// PostgreSQL refuses to run as root. Becoming another user undoes the leash, hence `options`.
+    fn as_its_user(&self, program: &str, options: &[&str]) -> (PathBuf, Vec<OsString>) {
+        let program = self.programs.join(program);
+        if !getuid().is_root() {
+            return (program, Vec::new());
+        }
+        let mut arguments: Vec<OsString> =
+            ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"].map(OsString::from).into();
+        arguments.extend(options.iter().map(OsString::from));
+        arguments.push(program.into());
+        (PathBuf::from("/usr/bin/setpriv"), arguments)
+    }
+}
