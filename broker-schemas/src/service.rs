@@ -277,13 +277,14 @@ pub const fn check(method: &MethodSpec) {
 }
 
 #[cfg(test)]
+#[allow(unreachable_pub, reason = "what the macros declare is public")]
 mod tests {
     use serde::Deserialize;
 
     use super::*;
     use crate::caller::SignedIn;
     use crate::permission::matches;
-    use crate::{Done, events, facts, service, subject};
+    use crate::{Done, events, facts, subject};
 
     #[derive(Serialize, Deserialize, Schema)]
     pub struct Paint {

@@ -52,6 +52,8 @@ pub struct Platform {
     own_settings: BTreeMap<&'static str, Vec<String>>,
     /// The topology that `natter up` runs in place of what the tests start by themselves.
     topology: Option<String>,
+    /// Where the programs are that it runs then, if not beside this one.
+    programs: Option<PathBuf>,
 }
 
 /// What every test platform has otherwise than a real one: no limits on how fast a single machine may act, and hashes
@@ -159,6 +161,7 @@ impl Platform {
             wraps: BTreeMap::new(),
             own_settings: BTreeMap::new(),
             topology: up::chosen(),
+            programs: None,
         }
     }
 
@@ -174,7 +177,7 @@ impl Platform {
     /// the name makes it another copy: `edge2`.
     pub async fn start(&mut self, part: &'static str) {
         if self.topology.is_some() && part != ALL {
-            return up::has_further_copy(part);
+            return self.start_again(part).await;
         }
         let started = self.spawn_serving(part).await;
         assert!(self.processes.insert(part, started).is_none(), "{part} runs already");
@@ -225,6 +228,9 @@ impl Platform {
 
     /// Stops a part as an operator would, and waits for its end.
     pub async fn stop(&mut self, part: &'static str) {
+        if self.topology.is_some() && part != ALL {
+            return self.stop_copies(part).await;
+        }
         stop(self.processes.remove(part).unwrap(), part).await;
     }
 
@@ -244,6 +250,9 @@ impl Platform {
 
     /// Ends a part without a warning.
     pub async fn kill(&mut self, part: &'static str) {
+        if self.topology.is_some() && part != ALL {
+            return self.kill_copies(part).await;
+        }
         let mut process = self.processes.remove(part).unwrap();
         process.start_kill().unwrap();
         process.wait().await.unwrap();
@@ -296,7 +305,7 @@ impl Platform {
     /// The same, of one of several edges.
     pub async fn address_of(&self, edge: &str, socket: &str) -> String {
         if self.topology.is_some() {
-            return up::address_of(self.directory.path(), edge, socket).await;
+            return up::address_of(&self.natter(), self.directory.path(), edge, socket).await;
         }
         let deadline = Instant::now() + START;
         loop {
@@ -400,8 +409,8 @@ impl Platform {
     fn spawn(&self, part: &'static str) -> Child {
         let _ = std::fs::remove_file(self.address_file(part));
         let mut command = if let Some(topology) = &self.topology {
-            let database = &self.database;
-            up::command(topology, self.directory.path(), database, self.settings.iter().map(String::as_str))
+            let settings = self.settings.iter().map(String::as_str);
+            up::command(&self.natter(), topology, self.directory.path(), &self.database, settings)
         } else {
             self.command(part)
         };
@@ -514,7 +523,9 @@ pub struct Usage {
 }
 
 impl Usage {
-    fn of(pid: u32) -> Option<Self> {
+    /// Of one process; none when there is no such one.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
         /// Linux counts in these, whatever the machine (`USER_HZ`).
         const TICKS_PER_SECOND: f64 = 100.0;
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
