@@ -9,12 +9,13 @@ mod release;
 mod rolling;
 mod workshop;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::faults::failed;
-use crate::history::{Bounds, Figures, Line, check};
-use crate::load::{Load, Running};
+use crate::history::{Bounds, Figures, Line, Operation, Step, check};
+use crate::load::{Load, REJECTED, Running};
 use crate::{Backend, Platform, Shown};
 
 pub use workshop::{apply, patch, root};
@@ -125,7 +126,8 @@ impl Judged {
         let lines = load.finish().await.lines();
         let report = check(&lines, &Bounds::default());
         outcome.wrong.extend(report.violations.iter().map(|violation| format!("{when}: {violation}")));
-        let failed = failed(&report.failures, &lines).map(|failed| format!("{when}: {failed}"));
+        let failed = failed(&report.failures, &lines)
+            .map(|failed| format!("{when}: {failed}; failures were at {}", seconds_of_failures(&lines)));
         let calls = calls(&lines);
         let seconds = calls.last().map_or(0, |call| call.ended / 1_000_000);
         let least = LEAST_ACKED * usize::try_from(seconds).unwrap();
@@ -140,6 +142,19 @@ impl Judged {
         let lost = self.figures.disconnects;
         outcome.demand(lost == 0, || format!("{lost} connections were lost while modules were changed"));
     }
+}
+
+/// In which seconds of a history something failed that may have been tried again: to see which change it belongs to.
+fn seconds_of_failures(lines: &[Line]) -> String {
+    let failed = lines.iter().filter_map(|line| match line {
+        Line::Event(event) if event.operation == Operation::Resume => None,
+        Line::Event(event) if event.step == Step::Info => Some(event),
+        Line::Event(event) if event.step == Step::Fail && !event.why.starts_with(REJECTED) => Some(event),
+        _ => None,
+    });
+    let seconds: BTreeSet<_> = failed.map(|event| event.at / 1_000_000).collect();
+    let seconds = seconds.into_iter().map(|second| format!("{second} s"));
+    seconds.take(20).collect::<Vec<_>>().join(", ")
 }
 
 fn seconds(time: Duration) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::callers::{Calls, Reader, V1, V2};
+use super::rolling::note;
 use super::workshop::Workshop;
 use super::{Judged, Outcome, Plan, millis, seconds};
 use crate::Platform;
@@ -52,7 +53,7 @@ impl Release<'_> {
         let early = reader.call(V2).await;
         outcome.demand(early.is_err(), || format!("{} was there before its release", V2.call));
         sleep(plan.calm).await;
-        eprintln!("{CANARY_PERCENT} % to the new release, for {:?}", plan.side_by_side);
+        note(load, &format!("{CANARY_PERCENT} % to the new release, for {:?}", plan.side_by_side));
         let program = self.program.to_str().unwrap();
         self.tell(&["canary", PART, CANARY_PERCENT, "--program", program]).await;
         let stage = "a share of the calls to a canary";
@@ -60,13 +61,14 @@ impl Release<'_> {
         self.tell(&["canary", PART, "0"]).await;
         sleep(plan.calm).await;
 
-        eprintln!("one copy is of the new release, for {:?}", plan.side_by_side);
+        note(load, &format!("one copy is of the new release, for {:?}", plan.side_by_side));
         let started = Instant::now();
         self.workshop.deploy_kept(self.program, "natter-message");
         self.tell(&["restart", "message.1"]).await;
         let first = started.elapsed();
         let new = reader.start(V2);
         shares.extend(self.watch("one copy of each release", &["message.1", "message.2"], plan).await);
+        note(load, "the other copy too");
         let started = Instant::now();
         let said = self.tell(&["reload"]).await;
         let took = first + started.elapsed();

@@ -28,6 +28,11 @@ pub(super) async fn each_module(platform: &Platform, load: &Running, plan: &Plan
     all
 }
 
+/// Says what is done next, and when, as the history counts.
+pub(super) fn note(load: &Running, what: &str) {
+    eprintln!("{:6.1} s: {what}", Duration::from_micros(load.recorder().now()).as_secs_f64());
+}
+
 /// Replaces all copies of a process, one after the other.
 pub(super) async fn restart(
     platform: &Platform,
@@ -36,7 +41,7 @@ pub(super) async fn restart(
     what: &'static str,
 ) -> Restarted {
     sleep(plan.calm).await;
-    eprintln!("restarting {what}");
+    note(load, &format!("restarting {what}"));
     let (begun, started) = (load.recorder().now(), Instant::now());
     let said = platform.tell(&["restart", what]).await.unwrap();
     let took = started.elapsed();

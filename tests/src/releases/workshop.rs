@@ -1,6 +1,6 @@
 //! Where releases are built: a copy of the sources, to which a release is a patch, and the programs made of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -63,7 +63,11 @@ impl Workshop {
         }
         let this = Self { folder: folder.to_owned(), profile: profile.to_owned() };
         let files = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().unwrap().stdout;
-        for file in String::from_utf8(files).unwrap().split('\0').filter(|file| !file.is_empty()) {
+        let files = String::from_utf8(files).unwrap();
+        let files: BTreeSet<&Path> =
+            files.split('\0').filter(|file| !file.is_empty()).map(Path::new).collect();
+        prune(&this.sources(), Path::new(""), &files);
+        for file in files {
             let Ok(now) = std::fs::read(root().join(file)) else { continue };
             let copy = this.sources().join(file);
             // Cargo goes by times: what is as before stays as it was.
@@ -141,6 +145,18 @@ impl Workshop {
     /// Puts a program that was kept where it runs.
     pub(super) fn deploy_kept(&self, kept: &Path, program: &str) {
         copy_whole(kept, &self.deployed().join(program));
+    }
+}
+
+/// Removes what a former copy had and this one has not.
+fn prune(copy: &Path, folder: &Path, files: &BTreeSet<&Path>) {
+    for entry in std::fs::read_dir(copy.join(folder)).into_iter().flatten().flatten() {
+        let path = folder.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            prune(copy, &path, files);
+        } else if !files.contains(path.as_path()) {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
     }
 }
 

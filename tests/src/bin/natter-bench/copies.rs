@@ -91,6 +91,13 @@ pub(super) async fn measure(backends: &[(&str, Backend)]) {
             format!("{cpu:.1} ({:.0} %)", 100.0 * cpu / there_are)
         },
     );
+    line("- where it goes", &|_, measured| {
+        let mut parts: Vec<_> = measured.cpu.iter().collect();
+        parts.sort_by(|a, b| b.1.total_cmp(a.1));
+        let part =
+            |(part, cpu): &(&String, &f64)| format!("{part} {:.0} %", 100.0 * **cpu / measured.cpu_of_all());
+        parts.iter().take(4).map(part).collect::<Vec<_>>().join(", ")
+    });
     line("CPU per message, all of it", &|_, measured| {
         let messages = measured.rates.iter().sum::<f64>() * seconds();
         format!("{:.0} µs", 1e6 * measured.cpu_of_all() / messages)
