@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::faults::failed;
-use crate::history::{Bounds, Figures, Line, Operation, Step, check};
+use crate::history::{Bounds, Event, Figures, Line, Operation, Step, check};
 use crate::load::{Load, REJECTED, Running};
 use crate::{Backend, Platform, Shown};
 
@@ -146,11 +146,13 @@ impl Judged {
 
 /// In which seconds of a history something failed that may have been tried again: to see which change it belongs to.
 fn seconds_of_failures(lines: &[Line]) -> String {
-    let failed = lines.iter().filter_map(|line| match line {
-        Line::Event(event) if event.operation == Operation::Resume => None,
-        Line::Event(event) if event.step == Step::Info => Some(event),
-        Line::Event(event) if event.step == Step::Fail && !event.why.starts_with(REJECTED) => Some(event),
-        _ => None,
+    let is_call = |event: &&Event| {
+        matches!(event.operation, Operation::Send | Operation::Edit | Operation::Join | Operation::Leave)
+    };
+    let events =
+        lines.iter().filter_map(|line| if let Line::Event(event) = line { Some(event) } else { None });
+    let failed = events.filter(is_call).filter(|event| {
+        event.step == Step::Info || event.step == Step::Fail && !event.why.starts_with(REJECTED)
     });
     let seconds: BTreeSet<_> = failed.map(|event| event.at / 1_000_000).collect();
     let seconds = seconds.into_iter().map(|second| format!("{second} s"));
