@@ -54,16 +54,14 @@ soak: nats-server ## Random faults under load for MINUTES=20; in the end nothing
 		--soak $(or $(MINUTES),20) --database $(or $(DATABASE),sqlite) --seed $(or $(SEED),1)
 
 TOPOLOGIES := standalone cluster distributed
-# Suites that treat the platform from without: the same on any topology.
-FROM_WITHOUT := conversation groups
 
-topologies: nats-server ## Run the suites of conversations and groups on each topology as `natter up` runs it; TOPOLOGIES=cluster for one
+topologies: nats-server ## Run the suites that treat the platform from without on each topology as `natter up` runs it; TOPOLOGIES=cluster for one
 	cargo build --workspace --bins
-	@for topology in $(TOPOLOGIES); do \
-		echo "on $$topology:"; \
-		NATTER_TEST_TOPOLOGY=$$topology tests/tools/with-postgres.sh \
-			cargo test --workspace $(foreach suite,$(FROM_WITHOUT),--test $(suite)) || exit 1; \
-	done
+	tests/tools/with-postgres.sh tests/tools/topologies.sh $(TOPOLOGIES)
+
+releases: nats-server ## Change parts while people talk: a fix, every part in turn, a release with v2 of a method; UPDATE=1 for docs/FIGURES.md
+	cargo build --release --package natter-tests --bin natter-releases
+	tests/tools/with-postgres.sh ./target/release/natter-releases $(RELEASES) $(if $(UPDATE),--write docs/FIGURES.md)
 
 plans: nats-server ## Do random plans to the system and to its model, with seeds from the time; PLANS=500 for more
 	cargo build --workspace --bins
@@ -93,4 +91,4 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data
 
-.PHONY: help run test without-admin lint faults soak topologies plans bench modules lock nats-server nats-cli clean-data
+.PHONY: help run test without-admin lint faults soak topologies releases plans bench modules lock nats-server nats-cli clean-data

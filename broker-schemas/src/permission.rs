@@ -105,7 +105,7 @@ impl Permissions {
 }
 
 /// Whether a NATS pattern covers a subject without wildcards.
-fn matches(pattern: &str, subject: &str) -> bool {
+pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let mut subject = subject.split('.');
     for token in pattern.split('.') {
         match (token, subject.next()) {

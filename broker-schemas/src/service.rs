@@ -11,6 +11,7 @@
 //! }
 //! ```
 //!
+//! - `"list" version 2`: a method that has changed, beside `"list"`, which is in the service's version.
 //! - `by`: who may call, one of the [`crate::caller`] types; the handler receives it as the proof.
 //! - `on`: from where, see [`Exposure`].
 //! - `repeat`: what a second call with the same request does, see [`Repeat`].
@@ -105,10 +106,12 @@ pub trait Service: Send + Sync + 'static {
 pub struct MethodSpec {
     /// The service's name.
     pub service: &'static str,
-    /// The version of the service's subjects.
+    /// The version of its subjects: that of the service, unless the method has one of its own.
     pub version: u16,
     /// The method's name, a token of its subjects.
     pub name: &'static str,
+    /// What callers name behind the service: `list`, and `v2.list` when it has a version of its own.
+    pub called: &'static str,
     /// What it is for.
     pub description: &'static str,
     /// From where it may be called.
@@ -193,7 +196,7 @@ macro_rules! service {
         delivers: [$($audience:ident),* $(,)?];
         $(
             $(#[doc = $method_doc:literal])*
-            $method:literal: $request:ty => $reply:ty {
+            $method:literal $(version $own:literal)?: $request:ty => $reply:ty {
                 by: $caller:ty, on: [$($exposure:ident),+], repeat: $repeat:ident, deadline_ms: $deadline:literal
             }
         )*
@@ -231,8 +234,9 @@ macro_rules! service {
                 const SPEC: $crate::MethodSpec = {
                     const SPEC: $crate::MethodSpec = $crate::MethodSpec {
                         service: $name,
-                        version: $version,
+                        version: $crate::service!(@version $version $($own)?),
                         name: $method,
+                        called: $crate::service!(@called $method $($own)?),
                         description: concat!($($method_doc),*).trim_ascii(),
                         exposures: &[$($crate::Exposure::$exposure),+],
                         access: <$caller as $crate::Caller>::ACCESS,
@@ -249,6 +253,10 @@ macro_rules! service {
             }
         )*
     };
+    (@version $of_service:literal) => { $of_service };
+    (@version $of_service:literal $own:literal) => { $own };
+    (@called $method:literal) => { $method };
+    (@called $method:literal $own:literal) => { concat!("v", $own, ".", $method) };
     (@list) => { () };
     (@list $first:ty $(, $rest:ty)*) => { ($first, $crate::service!(@list $($rest),*)) };
 }
@@ -265,5 +273,61 @@ pub const fn check(method: &MethodSpec) {
             (Exposure::Admin, _) => panic!("a method on admin subjects is `by` a role"),
         }
         i += 1;
+    }
+}
+
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "what the macros declare is public")]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::caller::SignedIn;
+    use crate::permission::matches;
+    use crate::{Done, events, facts, subject};
+
+    #[derive(Serialize, Deserialize, Schema)]
+    pub struct Paint {
+        pub wall: u32,
+    }
+
+    #[derive(Serialize, Deserialize, Schema)]
+    pub struct PaintTwice {
+        pub walls: Vec<u32>,
+    }
+
+    service! {
+        /// What a release has made of a service.
+        Painter = "painter" version 1,
+        calls: [],
+        hears: [],
+        delivers: [];
+
+        /// Paints a wall.
+        "paint": Paint => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+
+        /// Paints several.
+        "paint" version 2: PaintTwice => Done { by: SignedIn, on: [Client], repeat: Idempotent, deadline_ms: 5_000 }
+    }
+
+    events! {}
+
+    facts! { Painter {} }
+
+    #[test]
+    fn a_method_that_has_changed_stands_beside_the_former_one_and_needs_no_other_permission() {
+        let subjects = Painter::SPEC.methods.iter().map(|method| subject::method(Exposure::Client, method));
+        let subjects: Vec<String> = subjects.map(subject::Subject::into_inner).collect();
+        assert_eq!(subjects, ["natter.client.painter.v1.paint", "natter.client.painter.v2.paint"]);
+        let called: Vec<_> = Painter::SPEC.methods.iter().map(|method| method.called).collect();
+        assert_eq!(called, ["paint", "v2.paint"]);
+        for (call, expected) in called.iter().zip(&subjects) {
+            assert_eq!(subject::client_call(&format!("painter.{call}")).unwrap().as_str(), expected);
+            assert!(matches(subject::methods(Exposure::Client, &Painter::SPEC).as_str(), expected));
+            assert!(matches(
+                subject::versions(Exposure::Client, &Painter::SPEC.methods[0]).as_str(),
+                expected
+            ));
+        }
     }
 }

@@ -45,10 +45,17 @@ pub fn method(exposure: Exposure, method: &MethodSpec) -> Subject {
     Subject(format!("natter.{}.{}.v{}.{}", exposure.token(), method.service, method.version, method.name))
 }
 
-/// `natter.<exposure>.<service>.v<N>.*`: all methods of a service.
+/// `natter.<exposure>.<service>.*.*`: all methods of a service, in every version: a release that adds `v2` of one needs no other
+/// permissions than the one before.
 #[must_use]
 pub fn methods(exposure: Exposure, service: &ServiceSpec) -> Subject {
-    Subject(format!("natter.{}.{}.v{}.*", exposure.token(), service.name, service.version))
+    Subject(format!("natter.{}.{}.*.*", exposure.token(), service.name))
+}
+
+/// `natter.<exposure>.<service>.*.<method>`: one method in every version.
+#[must_use]
+pub fn versions(exposure: Exposure, method: &MethodSpec) -> Subject {
+    Subject(format!("natter.{}.{}.*.{}", exposure.token(), method.service, method.name))
 }
 
 /// `natter.<exposure>.>`: everything with this exposure.

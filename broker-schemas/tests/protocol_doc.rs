@@ -38,10 +38,7 @@ fn callable_methods() -> impl Iterator<Item = &'static MethodSpec> {
 
 /// What a client calls it.
 fn call(method: &MethodSpec) -> String {
-    match method.version {
-        1 => format!("{}.{}", method.service, method.name),
-        version => format!("{}.v{version}.{}", method.service, method.name),
-    }
+    format!("{}.{}", method.service, method.called)
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Connection {
     /// # Errors
     /// What the edge answered. A connection that broke is an unknown outcome.
     pub async fn call<R: Method>(&self, request: &R) -> Result<R::Reply, Refusal> {
-        let name = format!("{}.{}", R::SPEC.service, R::SPEC.name);
+        let name = format!("{}.{}", R::SPEC.service, R::SPEC.called);
         let reply = self.call_json(&name, serde_json::to_value(request).unwrap()).await?;
         Ok(serde_json::from_value(reply.clone()).unwrap_or_else(|error| panic!("{error}: {reply}")))
     }

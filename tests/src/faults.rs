@@ -232,7 +232,7 @@ fn rejected(failures: &[String], lines: &[Line], allowed: Option<&str>) -> Optio
 }
 
 /// Calls that failed, where none may.
-fn failed(failures: &[String], lines: &[Line]) -> Option<String> {
+pub(crate) fn failed(failures: &[String], lines: &[Line]) -> Option<String> {
     let others = lines.iter().filter_map(|line| {
         let Line::Event(Event { operation, step, why, .. }) = line else { return None };
         let failed = match operation {

@@ -43,6 +43,8 @@ pub struct Load {
     pub seed: u64,
     /// Each operation is one call, so that a failed one shows; otherwise it is tried again until it is answered.
     pub once: bool,
+    /// What the names of the accounts begin with.
+    pub names: &'static str,
     /// Where each connects; one after the other takes the next.
     pub addresses: Vec<Address>,
 }
@@ -61,6 +63,7 @@ impl Load {
             edited: 0.02,
             seed,
             once: false,
+            names: "load",
             addresses,
         }
     }

@@ -56,6 +56,8 @@ pub struct Platform {
     topology: Option<String>,
     /// What else the command line of `natter up` has.
     up_arguments: Vec<String>,
+    /// Where the programs are that it runs then, if not beside this one.
+    programs: Option<PathBuf>,
 }
 
 /// What every test platform has otherwise than a real one: no limits on how fast a single machine may act, and hashes
@@ -171,6 +173,7 @@ impl Platform {
             own_settings: BTreeMap::new(),
             topology: up::chosen(),
             up_arguments: Vec::new(),
+            programs: None,
         }
     }
 
@@ -186,7 +189,7 @@ impl Platform {
     /// the name makes it another copy: `edge2`.
     pub async fn start(&mut self, part: &'static str) {
         if self.topology.is_some() && part != ALL {
-            return up::has_further_copy(part);
+            return self.start_again(part).await;
         }
         let started = self.spawn_serving(part).await;
         assert!(self.processes.insert(part, started).is_none(), "{part} runs already");
@@ -237,6 +240,9 @@ impl Platform {
 
     /// Stops a part as an operator would, and waits for its end.
     pub async fn stop(&mut self, part: &'static str) {
+        if self.topology.is_some() && part != ALL {
+            return self.stop_copies(part).await;
+        }
         stop(self.processes.remove(part).unwrap(), part).await;
     }
 
@@ -256,6 +262,9 @@ impl Platform {
 
     /// Ends a part without a warning.
     pub async fn kill(&mut self, part: &'static str) {
+        if self.topology.is_some() && part != ALL {
+            return self.kill_copies(part).await;
+        }
         let mut process = self.processes.remove(part).unwrap();
         process.start_kill().unwrap();
         process.wait().await.unwrap();
@@ -308,7 +317,7 @@ impl Platform {
     /// The same, of one of several edges.
     pub async fn address_of(&self, edge: &str, socket: &str) -> String {
         if self.topology.is_some() {
-            return up::address_of(self.directory.path(), edge, socket).await;
+            return up::address_of(&self.natter(), self.directory.path(), edge, socket).await;
         }
         let deadline = Instant::now() + START;
         loop {
@@ -412,9 +421,9 @@ impl Platform {
     fn spawn(&self, part: &'static str) -> Child {
         let _ = std::fs::remove_file(self.address_file(part));
         let mut command = if let Some(topology) = &self.topology {
-            let database = &self.database;
+            let (natter, database) = (self.natter(), &self.database);
             let settings = self.settings.iter().map(String::as_str);
-            let mut command = up::command(topology, self.directory.path(), database, settings);
+            let mut command = up::command(&natter, topology, self.directory.path(), database, settings);
             command.args(&self.up_arguments);
             command
         } else {
@@ -529,7 +538,9 @@ pub struct Usage {
 }
 
 impl Usage {
-    fn of(pid: u32) -> Option<Self> {
+    /// Of one process; none when there is no such one.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
         /// Linux counts in these, whatever the machine (`USER_HZ`).
         const TICKS_PER_SECOND: f64 = 100.0;
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

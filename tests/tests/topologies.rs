@@ -240,19 +240,11 @@ async fn credentials_are_replaced_while_everybody_talks_and_the_former_ones_are_
 async fn a_canary_gets_its_share_and_coming_and_going_costs_no_call() {
     let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
     let load = talk(&platform).await;
-    let sends = async || {
-        let mut sends = BTreeMap::new();
-        for shown in platform.copies().await.iter().filter(|shown| shown.copy.starts_with("message.")) {
-            let calls = platform.calls_of(&shown.copy, "message", "send").await;
-            sends.insert(shown.copy.clone(), calls);
-        }
-        sends
-    };
     let said = platform.tell(&["canary", "message", "30"]).await.unwrap();
     assert!(said.contains("30 % of the calls of message go to message.canary"), "{said}");
-    let before = sends().await;
+    let before = sends(&platform).await;
     sleep(Duration::from_secs(12)).await;
-    let after = sends().await;
+    let after = sends(&platform).await;
     let all: u64 = after.values().sum::<u64>() - before.values().sum::<u64>();
     let canary = after["message.canary"] - before["message.canary"];
     eprintln!("{canary} of {all} sends went to the canary");
@@ -283,12 +275,73 @@ async fn nothing_is_left_behind_however_it_ends() {
         signal(platform.up_pid(), name);
         let status = platform.up_ended(Duration::from_secs(limit)).await;
         assert_eq!(status.success(), name != "KILL", "{status}");
-        let runs =
-            |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
         let deadline = Instant::now() + Duration::from_secs(5);
-        while pids.iter().any(runs) {
+        while pids.iter().any(|pid| runs(*pid)) {
             assert!(Instant::now() < deadline && name == "KILL", "after {name}: {:?}", platform.logs());
             sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// One that hangs would otherwise be waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_twice_ends_all_at_once() {
+    let mut platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let pids: Vec<u32> = platform.copies().await.iter().filter_map(|shown| shown.pid).collect();
+    let hanging = platform.copy("edge.1").await.pid.unwrap();
+    signal(hanging, "STOP");
+    signal(platform.up_pid(), "INT");
+    let waits = platform.ended_within(Duration::from_secs(3)).await;
+    assert_eq!(waits, None, "the first Ctrl-C waits for a copy that hangs");
+    signal(platform.up_pid(), "INT");
+    let status = platform.up_ended(Duration::from_secs(5)).await;
+    assert_eq!(status.code(), Some(130));
+    until(&platform, "nothing is left behind", async || !pids.iter().any(|pid| runs(*pid))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_spreads_over_the_copies_and_over_one_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let distributed = include_str!("../../infra/topologies/distributed.toml");
+    let topology = file(&directory, distributed);
+    let platform = Platform::up(&topology, Backend::Sqlite, &[]).await;
+    let load = talk(&platform).await;
+    let two = shares_of_sends(&platform).await;
+    assert!(two.len() == 2 && two.values().all(|share| *share > 0.25), "{two:?}");
+
+    let of_message = "program = \"natter-message\"\ncopies = 2";
+    assert!(distributed.contains(of_message));
+    let third = distributed.replace(of_message, &of_message.replace('2', "3"));
+    std::fs::write(&topology, third).unwrap();
+    assert!(platform.tell(&["reload"]).await.unwrap().contains("message.3 added"));
+    let three = shares_of_sends(&platform).await;
+    assert!(three.len() == 3 && three.values().all(|share| *share > 0.15), "{three:?}");
+    eprintln!("of the sends, with two copies {two:.2?}, with three {three:.2?}");
+    let report = judged(load).await;
+    assert_eq!((report.figures.disconnects, report.failures.len()), (0, 0), "{:?}", report.failures);
+}
+
+/// Which part of some seconds' sends each copy of the message module answers.
+async fn shares_of_sends(platform: &Platform) -> BTreeMap<String, f64> {
+    let before = sends(platform).await;
+    sleep(Duration::from_secs(8)).await;
+    let after = sends(platform).await;
+    let made = |copy: &String| after[copy] - before[copy];
+    let all: u64 = after.keys().map(made).sum();
+    assert!(all > 200, "{all} sends are no load");
+    after.keys().map(|copy| (copy.clone(), made(copy) as f64 / all as f64)).collect()
+}
+
+/// How many sends each copy of the message module has answered.
+async fn sends(platform: &Platform) -> BTreeMap<String, u64> {
+    let mut sends = BTreeMap::new();
+    for shown in platform.copies().await.iter().filter(|shown| shown.copy.starts_with("message.")) {
+        sends.insert(shown.copy.clone(), platform.calls_of(&shown.copy, "message", "send").await);
+    }
+    sends
+}
+
+/// Whether a process runs that is not only waited for.
+fn runs(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }

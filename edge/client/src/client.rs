@@ -190,8 +190,5 @@ const fn passes_an_edge(exposures: &[Exposure]) -> bool {
 
 /// The name of a method in the client protocol, which leaves version 1 out.
 fn name_of<R: Method>() -> String {
-    match R::SPEC.version {
-        1 => format!("{}.{}", R::SPEC.service, R::SPEC.name),
-        version => format!("{}.v{version}.{}", R::SPEC.service, R::SPEC.name),
-    }
+    format!("{}.{}", R::SPEC.service, R::SPEC.called)
 }

@@ -142,10 +142,11 @@ impl Copy {
     }
 }
 
-/// Unique in a service, and without dots, which the API forbids: `list` for clients, `list-internal` for modules.
+/// Unique in a service, and without dots, which the API forbids: `list` for clients, `list-internal` for modules, `v2-list`.
 fn endpoint_name(exposure: Exposure, spec: &MethodSpec) -> String {
+    let called = spec.called.replace('.', "-");
     match exposure {
-        Exposure::Client => spec.name.to_owned(),
-        other => format!("{}-{}", spec.name, other.token()),
+        Exposure::Client => called,
+        other => format!("{called}-{}", other.token()),
     }
 }

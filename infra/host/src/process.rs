@@ -9,7 +9,7 @@ use anyhow::Context;
 use broker_schemas::Service;
 use broker_schemas::permission::Holder;
 use broker_schemas::visible::is_deceptive;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -213,7 +213,12 @@ struct CommandLine {
 
 /// The whole `main` of a program that runs one part.
 pub fn main<P: Part>(version: &'static str) -> ExitCode {
-    let arguments = CommandLine::parse().arguments;
+    // Each part has a version of its own: not that of the host, which clap would take.
+    let arguments = CommandLine::command().version(version).get_matches();
+    let arguments = match CommandLine::from_arg_matches(&arguments) {
+        Ok(line) => line.arguments,
+        Err(error) => error.exit(),
+    };
     let run = async {
         let settings = Settings::load(&arguments)?;
         if arguments.print_config {

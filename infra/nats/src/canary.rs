@@ -109,15 +109,15 @@ impl Canary {
         };
         let exposures = [Exposure::Client, Exposure::Admin, Exposure::Internal];
         let from = |exposure: Exposure| match self.method {
-            Some(method) => subject::method(exposure, method),
+            Some(method) => subject::versions(exposure, method),
             None => subject::methods(exposure, self.service),
         };
         exposures.into_iter().filter(serves).map(|exposure| self.mapping(&from(exposure))).collect()
     }
 
     fn mapping(&self, from: &Subject) -> String {
-        // What a wildcard stood for goes where it stands.
-        let to = |subject: &Subject| subject.as_str().replace('*', "$1");
+        // What the wildcards stood for, in their order, goes where they stand.
+        let to = |subject: &Subject| subject.as_str().replacen('*', "$1", 1).replacen('*', "$2", 1);
         let (stays, goes) = (to(from), to(&subject::canary(from)));
         let (percent, rest) = (self.percent, 100 - self.percent);
         format!(
@@ -142,11 +142,11 @@ mod tests {
     fn one_method_or_all_go_to_a_canary() {
         let all = Canary::of("message", 10).unwrap().mappings().concat();
         let stays =
-            r#""natter.client.message.v1.*": [ { destination: "natter.client.message.v1.$1", weight: 90% }"#;
+            r#""natter.client.message.*.*": [ { destination: "natter.client.message.$1.$2", weight: 90% }"#;
         assert!(all.contains(stays), "{all}");
-        assert!(all.contains(r#""natter.canary.internal.message.v1.$1", weight: 10%"#), "{all}");
+        assert!(all.contains(r#""natter.canary.internal.message.$1.$2", weight: 10%"#), "{all}");
         let one = Canary::of("message.send", 25).unwrap().mappings();
         assert_eq!(one.len(), 1, "{one:?}");
-        assert!(one[0].contains(r#""natter.canary.client.message.v1.send", weight: 25%"#), "{one:?}");
+        assert!(one[0].contains(r#""natter.canary.client.message.$1.send", weight: 25%"#), "{one:?}");
     }
 }

@@ -64,14 +64,18 @@ fn bus_of(grant: &ConsoleGrant) -> anyhow::Result<BusSettings> {
     if let Some(url) = &grant.bus_url {
         settings.url.clone_from(url);
     }
+    let file = settings.directory.join(format!("{}.json", Holder::Operator.name()));
+    let context: serde_json::Value = match std::fs::read_to_string(&file) {
+        Ok(text) => serde_json::from_str(&text)?,
+        Err(_) if !settings.url.is_empty() => serde_json::Value::Null,
+        Err(_) => bail!("where is the bus? --bus-url URL says so, for there is no {}", file.display()),
+    };
     if settings.url.is_empty() {
-        let context = settings.directory.join(format!("{}.json", Holder::Operator.name()));
-        let text = std::fs::read_to_string(&context).with_context(|| {
-            format!("where is the bus? --bus-url URL says so, for there is no {}", context.display())
-        })?;
-        let context: serde_json::Value = serde_json::from_str(&text)?;
         settings.url = context["url"].as_str().unwrap_or_default().to_owned();
     }
+    // A bus that is encrypted proves itself by the installation's own authority.
+    let authority = context["ca"].as_str().filter(|authority| !authority.is_empty());
+    settings.ca = settings.ca.or_else(|| authority.map(Into::into));
     Ok(settings)
 }
 
@@ -111,6 +115,9 @@ mod tests {
         bus.write_environments("nats://127.0.0.1:4999").unwrap();
         assert_eq!(bus_of(&asked(data.path(), None)).unwrap().url, "nats://127.0.0.1:4999");
         assert_eq!(bus_of(&asked(data.path(), Some("nats://h:1"))).unwrap().url, "nats://h:1");
+        assert_eq!(bus_of(&asked(data.path(), None)).unwrap().ca, None);
+        bus.write_environments("tls://127.0.0.1:4999").unwrap();
+        assert_eq!(bus_of(&asked(data.path(), None)).unwrap().ca, Some(bus.authority_path()));
     }
 
     #[test]

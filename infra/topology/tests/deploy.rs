@@ -223,3 +223,18 @@ fn a_password_is_only_in_secret_files() {
         }
     }
 }
+
+/// Without a daemon nobody builds the image; what it must hold is known all the same.
+#[test]
+fn the_image_has_every_program_that_a_topology_runs() {
+    let dockerfile = include_str!("../../natter/Dockerfile");
+    let words: Vec<&str> = dockerfile.split_whitespace().collect();
+    let programs: BTreeSet<String> =
+        topologies().flat_map(|(_, topology)| topology.processes).map(|process| process.program).collect();
+    assert!(programs.len() > 5, "{programs:?}");
+    for program in programs {
+        assert!(words.windows(2).any(|pair| pair == ["--package", &program]), "{program} is not built");
+        let copied = format!("/natter/target/release/{program}");
+        assert!(words.contains(&copied.as_str()), "{program} is not copied");
+    }
+}

@@ -17,9 +17,9 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use natter_tests::Backend;
 use natter_tests::faults::{Plan, ROWS, Row, Verdict, row, soak};
 use natter_tests::history::{Bounds, check, load, without_last_acked};
+use natter_tests::{Backend, put_into};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// At most so many lines of violations per row.
@@ -129,7 +129,7 @@ async fn run(arguments: &Arguments, databases: &[(&str, Option<Backend>)]) -> Ex
     let took = started.elapsed().as_secs();
     eprintln!("{} rows in {} min {} s", lines.len(), took / 60, took % 60);
     if let Some(page) = &arguments.write
-        && let Err(error) = write(page, &lines)
+        && let Err(error) = put_into(page, MARKS, &format!("{HEADING}\n{}", lines.join("\n")))
     {
         eprintln!("natter-faults: {page}: {error}");
         return ExitCode::from(2);
@@ -166,16 +166,6 @@ fn print(name: &str, bound: &str, database: &str, verdict: Verdict, arguments: &
     println!("{line}");
     show(&violations);
     line
-}
-
-/// Puts the table into a page.
-fn write(page: &str, lines: &[String]) -> Result<(), String> {
-    let text = std::fs::read_to_string(page).map_err(|error| error.to_string())?;
-    let [begin, end] = MARKS;
-    let (before, rest) = text.split_once(begin).ok_or(format!("it has no {begin}"))?;
-    let (_, after) = rest.split_once(end).ok_or(format!("it has no {end}"))?;
-    let table = format!("{before}{begin}\n\n{HEADING}\n{}\n\n{end}{after}", lines.join("\n"));
-    std::fs::write(page, table).map_err(|error| error.to_string())
 }
 
 fn show(violations: &[String]) {

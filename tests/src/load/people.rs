@@ -70,7 +70,7 @@ pub(super) async fn gather(load: &Load, recorder: &Recorder, watchers: &mut Join
     for number in 0..load.clients {
         let address = &load.addresses[number % load.addresses.len()];
         let options = ChatOptions { sync_every: SYNC_EVERY, ..ChatOptions::default() };
-        people.push(Person::register_with(address, &format!("load{number}"), options).await);
+        people.push(Person::register_with(address, &format!("{}{number}", load.names), options).await);
     }
     let mut friends: Vec<(usize, usize)> = (0..pairs).map(|pair| (pair * 2, pair * 2 + 1)).collect();
     for number in 0..groups {

@@ -4,14 +4,14 @@
 //! [`Platform::distributed`](super::Platform::distributed) are that topology. Only tests that treat the platform from
 //! without, as clients do, can run so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use super::{ALL, Backend, Platform, program};
+use super::{ADMIN_EDGE, ALL, Backend, Platform, program, signal};
 
 /// A cluster of three NATS servers, and up to ten processes, on a machine that has other work.
 pub(super) const START: Duration = Duration::from_secs(120);
@@ -24,12 +24,13 @@ pub(super) fn chosen() -> Option<String> {
 }
 
 pub(super) fn command<'a>(
+    natter: &Path,
     topology: &str,
     directory: &Path,
     database: &str,
     settings: impl Iterator<Item = &'a str>,
 ) -> Command {
-    let mut command = Command::new(program("natter"));
+    let mut command = Command::new(natter);
     command.args(["up", topology, "--base-port", "0", "--data"]).arg(directory);
     if !database.is_empty() {
         command.args(["--database", database]);
@@ -40,26 +41,25 @@ pub(super) fn command<'a>(
     command
 }
 
-/// A topology has its copies: a test that wants a second edge, `edge2`, finds one, or the same one twice.
-pub(super) fn has_further_copy(part: &str) {
-    assert!(
-        part.ends_with(char::is_numeric),
-        "this test starts and stops {part}, which it can't when `natter up` runs the platform"
-    );
-}
-
 /// `host:port` where the edge called `edge` listens. Those who don't say which edge use different ones for TCP and
-/// WebSocket, so that much goes between two of them.
-pub(super) async fn address_of(directory: &Path, edge: &str, socket: &str) -> String {
+/// WebSocket, so that much goes between two of them. Where one edge is for staff, nobody else goes there; where none is, every
+/// one is.
+pub(super) async fn address_of(natter: &Path, directory: &Path, edge: &str, socket: &str) -> String {
     let key = format!("edge.{socket}");
     let deadline = Instant::now() + START;
     loop {
-        let addresses: Vec<String> = copies(directory)
+        let edges: Vec<(bool, String)> = copies(natter, directory)
             .await
             .iter()
             .filter(|copy| copy["state"] == "ready")
-            .filter_map(|copy| Some(copy["addresses"][&key].as_str()?.to_owned()))
+            .filter_map(|copy| {
+                let for_staff = copy["process"].as_str()?.starts_with("staff");
+                Some((for_staff, copy["addresses"][&key].as_str()?.to_owned()))
+            })
             .collect();
+        let is_staff = edge == ADMIN_EDGE && edges.iter().any(|(for_staff, _)| *for_staff);
+        let of_those = edges.into_iter().filter(|(for_staff, _)| *for_staff == is_staff);
+        let addresses: Vec<String> = of_those.map(|(_, address)| address).collect();
         let number = edge.trim_start_matches(|c: char| !c.is_numeric());
         let wanted = match (number.parse::<usize>(), socket) {
             (Ok(number), _) => number - 1,
@@ -92,6 +92,8 @@ pub struct Shown {
     /// What it is to the others, where they aren't all the same: `primary`.
     #[serde(default)]
     pub role: Option<String>,
+    /// The version of its program.
+    pub version: String,
     /// Where it is reached, by the key of the setting; `health` is where its metrics are.
     pub addresses: std::collections::BTreeMap<String, String>,
 }
@@ -111,9 +113,23 @@ impl Platform {
         platform
     }
 
+    /// The same, with the programs in this folder, where other ones may take their place while it runs.
+    pub async fn up_from(programs: PathBuf, topology: &str, backend: Backend, settings: &[&str]) -> Self {
+        let mut platform = Self::prepare(backend, settings).await;
+        platform.topology = Some(topology.to_owned());
+        platform.programs = Some(programs);
+        platform.start(ALL).await;
+        platform
+    }
+
+    /// The program that runs, and is told.
+    pub(super) fn natter(&self) -> PathBuf {
+        self.programs.as_ref().map_or_else(|| program("natter"), |programs| programs.join("natter"))
+    }
+
     /// What `natter ps` shows.
     pub async fn copies(&self) -> Vec<Shown> {
-        let copies = copies(self.directory()).await;
+        let copies = copies(&self.natter(), self.directory()).await;
         copies.into_iter().map(|copy| serde_json::from_value(copy).unwrap()).collect()
     }
 
@@ -128,7 +144,7 @@ impl Platform {
     /// # Errors
     /// What the command said.
     pub async fn tell(&self, arguments: &[&str]) -> Result<String, String> {
-        let mut command = Command::new(program("natter"));
+        let mut command = Command::new(self.natter());
         let output = command.args(arguments).arg("--data").arg(self.directory()).output().await.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
@@ -153,7 +169,7 @@ impl Platform {
     /// Whether every NATS server takes a credential, given as its seed.
     pub async fn admits(&self, seed: &str) -> bool {
         let mut admits = Vec::new();
-        for copy in copies(self.directory()).await {
+        for copy in copies(&self.natter(), self.directory()).await {
             let Some(url) = copy["addresses"]["clients"].as_str() else { continue };
             let options = async_nats::ConnectOptions::with_nkey(seed.trim().to_owned())
                 .add_root_certificates(self.bus_directory().join("ca.crt"))
@@ -177,6 +193,35 @@ impl Platform {
         self.pid(ALL)
     }
 
+    /// A topology has its copies: a test that wants a second edge, `edge2`, finds one, or the same one twice. What such a test
+    /// stopped or killed is a process of its own, or the test can't be run on this topology.
+    pub(super) async fn start_again(&self, part: &str) {
+        if !part.ends_with(char::is_numeric) {
+            self.tell(&["start", part]).await.unwrap();
+        }
+    }
+
+    /// Stops all copies of a part.
+    pub(super) async fn stop_copies(&self, part: &str) {
+        self.tell(&["stop", part]).await.unwrap();
+    }
+
+    /// Kills all copies of a part, which are started again.
+    pub(super) async fn kill_copies(&self, part: &str) {
+        let copies = self.copies().await.into_iter();
+        let of_part = copies.filter(|shown| shown.copy.starts_with(&format!("{part}.")));
+        let pids: Vec<u32> = of_part.filter_map(|shown| shown.pid).collect();
+        assert!(!pids.is_empty(), "{part} is no process of its own");
+        for pid in pids {
+            signal(pid, "KILL");
+        }
+    }
+
+    /// How `natter up` ends, if it does within this time.
+    pub async fn ended_within(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+        self.ended(ALL, limit).await.ok()
+    }
+
     /// Waits until `natter up` ends, having been told to.
     pub async fn up_ended(&mut self, limit: Duration) -> std::process::ExitStatus {
         self.ended(ALL, limit).await.unwrap_or_else(|_| panic!("natter up runs on; {}", self.logs()))
@@ -184,13 +229,8 @@ impl Platform {
 }
 
 /// What `natter ps` shows.
-async fn copies(directory: &Path) -> Vec<Value> {
-    let output = Command::new(program("natter"))
-        .args(["ps", "--json", "--data"])
-        .arg(directory)
-        .output()
-        .await
-        .unwrap();
+async fn copies(natter: &Path, directory: &Path) -> Vec<Value> {
+    let output = Command::new(natter).args(["ps", "--json", "--data"]).arg(directory).output().await.unwrap();
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     shown["copies"]["copies"].as_array().cloned().unwrap_or_default()
 }

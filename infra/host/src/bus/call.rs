@@ -72,9 +72,9 @@ impl Bus {
         let started = Instant::now();
         let result = self.call_once_typed(scope, request).await;
         let code = result.as_ref().map_or_else(|error| error.code.name(), |_| "ok");
-        let labels = [("service", spec.service), ("method", spec.name), ("code", code)];
+        let labels = [("service", spec.service), ("method", spec.called), ("code", code)];
         metrics::counter!("natter_calls_total", &labels).increment(1);
-        metrics::histogram!("natter_call_seconds", "service" => spec.service, "method" => spec.name)
+        metrics::histogram!("natter_call_seconds", "service" => spec.service, "method" => spec.called)
             .record(started.elapsed());
         result
     }
@@ -91,7 +91,7 @@ impl Bus {
         let body = ContentType::Postcard.encode(request)?;
         let reply = self.forward(forward, body.into()).await?;
         ContentType::Postcard.decode(&reply.body).map_err(|error| {
-            tracing::error!(service = spec.service, method = spec.name, %error, "reply of another shape");
+            tracing::error!(service = spec.service, method = spec.called, %error, "reply of another shape");
             Error::internal()
         })
     }

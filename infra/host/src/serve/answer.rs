@@ -39,7 +39,7 @@ impl Server {
         let spec = endpoint.spec;
         let trace = Trace::from_header(message.headers.as_ref().and_then(|h| header(h, header::TRACEPARENT)));
         let span =
-            tracing::info_span!("call", service = spec.service, method = spec.name, trace = %trace.id());
+            tracing::info_span!("call", service = spec.service, method = spec.called, trace = %trace.id());
         let (run, exposure) = (endpoint.run.clone(), endpoint.exposure);
         let handle = async move {
             let observed = server.observer.is_some().then(|| message.clone());
@@ -176,9 +176,9 @@ fn error_headers(error: &Error) -> HeaderMap {
 
 fn record(spec: &MethodSpec, took: Duration, result: &std::result::Result<Outbound, Error>) {
     let code = result.as_ref().map_or_else(|error| error.code.name(), |_| "ok");
-    let labels = [("service", spec.service), ("method", spec.name), ("code", code)];
+    let labels = [("service", spec.service), ("method", spec.called), ("code", code)];
     metrics::counter!("natter_requests_total", &labels).increment(1);
-    metrics::histogram!("natter_request_seconds", "service" => spec.service, "method" => spec.name)
+    metrics::histogram!("natter_request_seconds", "service" => spec.service, "method" => spec.called)
         .record(took);
     match result {
         Ok(_) => tracing::debug!(elapsed = ?took, "answered"),

@@ -11,6 +11,8 @@
     reason = "a measuring tool"
 )]
 
+mod copies;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,7 +46,14 @@ const CAMPAIGN_PER_SECOND: u32 = 1_000;
 async fn main() {
     let backends =
         [Some(("SQLite", Backend::Sqlite)), Backend::postgres().map(|backend| ("PostgreSQL", backend))];
-    for (name, backend) in backends.into_iter().flatten() {
+    let backends: Vec<_> = backends.into_iter().flatten().collect();
+    if wanted("copies") {
+        copies::measure(&backends).await;
+    }
+    for (name, backend) in backends {
+        if !["calls", "campaign", "crowd"].into_iter().any(wanted) {
+            return;
+        }
         println!("\n### On {name}\n\n| what | figure |\n|---|---|");
         if wanted("calls") {
             measure(backend.clone()).await;

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs the suites that treat the platform from without, as clients do, on topologies as `natter up` runs them: `topologies.sh
+# standalone cluster distributed`, within with-postgres.sh. The suites are what `make test` runs too, unchanged; `make
+# topologies` builds the programs first. `SUITES="kicks groups"` runs fewer.
+set -euo pipefail
+
+read -ra suites <<<"${SUITES:-conversation whole_conversations groups kicks resume account moderation admin_walk}"
+tests=()
+for suite in "${suites[@]}"; do tests+=(--test "$suite"); done
+
+# Not as it should be with several copies, each of which counts by itself: how often others are told that somebody types, and
+# how often a password was guessed.
+each_copy_counts=(
+    typing_is_told_to_the_others_at_most_once_a_second_and_stored_nowhere
+    who_has_an_account_can_neither_be_found_out_nor_guessed_by_signing_in
+)
+# These stop one part to see what the others do, or try a door that isn't for staff: where all parts are in each process, there
+# is neither.
+apart=(
+    a_ban_ends_every_session_says_why_and_lasts_until_it_is_lifted
+    reports_of_one_user_have_a_bound_and_none_is_taken_while_nobody_keeps_them
+    rules_hold_in_every_copy_and_while_the_admin_module_is_down
+    a_deletion_outlives_the_absence_of_whoever_must_learn_of_it
+    a_campaign_reaches_each_recipient_once_though_its_module_is_killed_twice
+    an_operator_says_something_to_everyone_and_everyone_hears_it_once
+)
+
+for topology in "$@"; do
+    skips=()
+    [ "$topology" = standalone ] || skips+=("${each_copy_counts[@]}")
+    [ "$topology" = distributed ] || skips+=("${apart[@]}")
+    # What runs on several machines has a database that they all reach.
+    [ "$topology" = standalone ] || skips+=(sqlite)
+    arguments=()
+    for skip in "${skips[@]}"; do arguments+=(--skip "$skip"); done
+    echo "on $topology:"
+    started=$SECONDS
+    NATTER_TEST_TOPOLOGY=$topology cargo test --workspace "${tests[@]}" -- "${arguments[@]}"
+    echo "on $topology: passed in $((SECONDS - started)) s"
+done
