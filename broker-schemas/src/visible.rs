@@ -6,7 +6,9 @@
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff0}'..='\u{fffb}')
+        || matches!(c, '\u{17b4}' | '\u{17b5}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}')
+        || matches!(c, '\u{1d173}'..='\u{1d17a}')
 }
 
 /// Whether there is anything to see in `text`: more than white space, fillers, joiners and what chooses the form of the
@@ -25,7 +27,9 @@ pub fn gist(text: &str) -> String {
 fn is_blank(c: char) -> bool {
     c.is_whitespace()
         || is_deceptive(c)
-        || matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+        || matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{16fe4}' | '\u{1d159}')
+        // Marks that belong to the letter before them.
+        || matches!(c, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}')
         || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -62,7 +66,18 @@ mod tests {
 
     #[test]
     fn what_shows_nothing_is_not_visible() {
-        for text in ["", "  ", "\u{200d}", "\u{200c}\u{fe0f}", "\u{3164}", "\u{200b}", "\u{2800} "] {
+        for text in [
+            "",
+            "  ",
+            "\u{200d}",
+            "\u{200c}\u{fe0f}",
+            "\u{3164}",
+            "\u{200b}",
+            "\u{2800} ",
+            "\u{17b4}",
+            "\u{1d173}",
+            "\u{301}",
+        ] {
             assert!(!is_visible(text), "{text:?}");
         }
     }

@@ -42,6 +42,11 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
         tasks.spawn(async move {
             let mut taken = Vec::with_capacity(most);
             while waiting.recv_many(&mut taken, most).await > 0 {
+                // Whoever gave up asks again, perhaps another copy: what is done late for nobody could undo that.
+                taken.retain(|(_, asker)| !asker.is_closed());
+                if taken.is_empty() {
+                    continue;
+                }
                 is_busy.send_replace(true);
                 metrics::histogram!("natter_batch_size", "items" => items)
                     .record(f64::from(u32::try_from(taken.len()).unwrap_or(0)));
@@ -63,16 +68,17 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
         Self { items, queue, busy, _tasks: tasks }
     }
 
-    /// Puts `item` into the next batch and returns its answer. Dropping this doesn't take the item back.
+    /// Puts `item` into the next batch and returns its answer. Dropping this takes the item back only as long as its batch
+    /// has not begun.
     ///
     /// # Errors
     /// [`Unavailable`](broker_schemas::Code::Unavailable) when too many wait; [`Internal`](broker_schemas::Code::Internal) when
     /// the batch panicked.
     pub async fn submit(&self, item: In) -> Result<Out, Error> {
         let (asker, answer) = oneshot::channel();
-        self.queue.try_send((item, asker)).map_err(|_| {
-            Error::unavailable(format!("more {} wait to be stored than fit; try again", self.items))
-        })?;
+        self.queue
+            .try_send((item, asker))
+            .map_err(|_| Error::unavailable(format!("more {} wait than fit; try again", self.items)))?;
         answer.await.map_err(|_| Error::internal())
     }
 

@@ -210,7 +210,15 @@ impl RulesInForce {
         let (version, text): (i64, String) =
             query_as("SELECT version, book FROM rule_book").fetch_one(self.database.read()).await?;
         let book: RuleBook = serde_json::from_str(&text).context("rules in the database")?;
-        let rules = Rules::compile(&book)?;
+        let rules = match Rules::compile(&book) {
+            Ok(rules) => rules,
+            // It was taken under other bounds, perhaps by another version of this program. Nobody can hand over a better one to
+            // a module that doesn't start.
+            Err(error) => {
+                tracing::error!(version, %error, "the rules can't be applied; those that were in force stay");
+                return Ok(());
+            }
+        };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if rules.version > current.version {
             *current = Arc::new(rules);

@@ -3,7 +3,7 @@
 use broker_schemas::admin::Mute;
 use broker_schemas::user::Lookup;
 use broker_schemas::{
-    Done, Error, List, Moderator, Service, Timestamp, UserId, friend, group, message, user,
+    Done, Error, List, Moderator, Outcome, Service, Timestamp, UserId, friend, group, message, user,
 };
 use natter_host::{Call, Handle, Result, Scope};
 
@@ -62,7 +62,10 @@ fn all_told<const MODULES: usize>(told: [(&str, Checked<Done>); MODULES]) -> Che
         return Ok(Done {});
     }
     if untold.len() == MODULES {
-        return untold.into_iter().next().map_or(Ok(Done {}), |(_, error)| Err(error));
+        // If one of them may know it, that is what became of it.
+        let mut errors: Vec<_> = untold.into_iter().map(|(_, error)| error).collect();
+        let unknown = errors.iter().position(|error| error.outcome() == Outcome::Unknown);
+        return Err(errors.swap_remove(unknown.unwrap_or(0)));
     }
     let modules: Vec<_> = untold.iter().map(|(module, error)| format!("{module} ({error})")).collect();
     let message =
@@ -72,7 +75,7 @@ fn all_told<const MODULES: usize>(told: [(&str, Checked<Done>); MODULES]) -> Che
 
 #[cfg(test)]
 mod tests {
-    use broker_schemas::{Code, Outcome};
+    use broker_schemas::Code;
 
     use super::*;
 
@@ -81,6 +84,8 @@ mod tests {
         let down = || Err(Error::unavailable("nobody serves it"));
         assert_eq!(all_told([("user", Ok(Done {})), ("group", Ok(Done {}))]), Ok(Done {}));
         assert_eq!(all_told([("user", down()), ("group", down())]).unwrap_err().code, Code::Unavailable);
+        let late = || Err(Error::timeout("late"));
+        assert_eq!(all_told([("user", down()), ("group", late())]).unwrap_err().outcome(), Outcome::Unknown);
         let part = all_told([("user", Ok(Done {})), ("group", down())]).unwrap_err();
         assert_eq!(part.outcome(), Outcome::Unknown);
         assert!(part.message.contains("group (unavailable") && !part.message.contains("user ("), "{part}");

@@ -104,7 +104,7 @@ impl Part for User {
             bus: bus.clone(),
             rules,
             silences,
-            resumptions: Resuming::start(store.clone()),
+            resumptions: Resuming::start(store.clone(), bus.clone()),
             store,
             passwords: Passwords::new(&settings)?,
             guessing: Guessing::new(&settings),

@@ -2,6 +2,8 @@
 
 use broker_schemas::Error;
 use broker_schemas::visible::{gist, is_deceptive, is_visible};
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::skeleton;
 
 /// The name of the platform's own account, which nobody can register.
 pub(crate) const RESERVED: &str = "natter";
@@ -20,7 +22,7 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
         let message = "name: expected 2 to 32 of A-Z a-z 0-9 _ . - beginning with a letter or digit";
         return Err(Error::invalid(message));
     }
-    if key(name) == RESERVED {
+    if key(name).replace(['_', '.', '-'], "") == RESERVED {
         return Err(Error::conflict("name: this one is the platform's own"));
     }
     Ok(())
@@ -41,11 +43,18 @@ pub(crate) fn display_name(text: &str) -> Result<String, Error> {
 
 /// Checks that a display name doesn't look like the platform's own, which is `system_name` or [`RESERVED`].
 pub(crate) fn check_not_the_platforms(display_name: &str, system_name: &str) -> Result<(), Error> {
-    let shown = gist(display_name);
-    if shown == gist(system_name) || shown == RESERVED {
+    let shown = look(display_name);
+    if shown == look(system_name) || shown == look(RESERVED) {
         return Err(Error::conflict("display_name: this one is the platform's own"));
     }
     Ok(())
+}
+
+/// What all texts have in common that look like this one: in another case, script or font, or with signs around it.
+fn look(text: &str) -> String {
+    let letters: String =
+        gist(&text.nfkc().collect::<String>()).chars().filter(|c| c.is_alphanumeric()).collect();
+    skeleton(&letters).collect()
 }
 
 /// What the user calls a device, without the space around it.
@@ -74,7 +83,7 @@ mod tests {
 
     #[test]
     fn nobody_registers_as_the_platform() {
-        for name in ["natter", "Natter", "NATTER"] {
+        for name in ["natter", "Natter", "NATTER", "natter.", "na-tter"] {
             assert_eq!(check(name).unwrap_err().code, broker_schemas::Code::Conflict);
         }
         assert!(check("natter1").is_ok());
@@ -82,9 +91,22 @@ mod tests {
 
     #[test]
     fn nobody_is_shown_as_the_platform() {
-        for name in
-            ["Natter", "NATTER", "N a t t e r", "Nat\u{200d}ter", "Die Post", "die\u{a0}post", "DiePost"]
-        {
+        for name in [
+            "Natter",
+            "NATTER",
+            "N a t t e r",
+            "Nat\u{200d}ter",
+            "Die Post",
+            "die\u{a0}post",
+            "DiePost",
+            "Natter ✓",
+            "* natter",
+            "Nаtter",
+            "Ｎａｔｔｅｒ",
+            "𝐍𝐚𝐭𝐭𝐞𝐫",
+            "Natter\u{17b4}",
+            "Na\u{301}tter",
+        ] {
             let refused = check_not_the_platforms(name, "Die Post").unwrap_err();
             assert_eq!(refused.code, broker_schemas::Code::Conflict, "{name}");
         }

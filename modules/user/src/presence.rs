@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_schemas::user::PresenceChanged;
-use natter_host::Result;
+use natter_host::{Bus, Result};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +21,7 @@ const LOOKS_A_ROUND: u64 = 60;
 impl Module {
     /// Tells other modules whose presence changed; best effort.
     pub(crate) async fn tell_presence(&self, changes: &[PresenceChanged]) {
-        for change in changes {
-            if let Err(error) = self.bus.tell(change).await {
-                tracing::warn!(user = %change.user, online = change.online, %error, "presence not told");
-            }
-        }
+        tell(&self.bus, changes).await;
     }
 
     /// Gives up the edges that have been silent for too long.
@@ -61,6 +57,15 @@ impl Module {
         metrics::gauge!("natter_user_sessions_attached").set(attached as f64);
         tracing::debug!(lost = lost.len(), expired, attached, "sessions looked through");
         Ok(())
+    }
+}
+
+/// Tells other modules whose presence changed; best effort.
+pub(crate) async fn tell(bus: &Bus, changes: &[PresenceChanged]) {
+    for change in changes {
+        if let Err(error) = bus.tell(change).await {
+            tracing::warn!(user = %change.user, online = change.online, %error, "presence not told");
+        }
     }
 }
 

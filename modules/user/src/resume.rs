@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use broker_schemas::user::{Resume, Session};
 use broker_schemas::{Anyone, Error, Timestamp};
-use natter_host::{Batcher, Call, Failure, Handle, Result, Work};
+use natter_host::{Batcher, Bus, Call, Failure, Handle, Result, Work};
 
-use crate::Module;
 use crate::store::{OpenSession, Resumption, Store};
 use crate::token::{Token, TokenHash};
+use crate::{Module, presence};
 
 /// How many sessions one transaction opens again at most. It holds the locks of their accounts meanwhile.
 const AT_ONCE: usize = 64;
@@ -38,18 +38,25 @@ impl Handle<Resume> for Module {
 /// Opens sessions again in batches: thousands of clients come back at once when an edge died.
 pub(crate) struct Resuming {
     store: Arc<Store>,
+    bus: Bus,
 }
 
 impl Resuming {
-    pub(crate) fn start(store: Arc<Store>) -> Batcher<Resumption, Resumed> {
-        Batcher::start("resumed sessions", AT_ONCE, Self { store })
+    pub(crate) fn start(store: Arc<Store>, bus: Bus) -> Batcher<Resumption, Resumed> {
+        Batcher::start("sessions to be resumed", AT_ONCE, Self { store, bus })
     }
 }
 
 impl Work<Resumption, Resumed> for Resuming {
     async fn work(&mut self, resumptions: Vec<Resumption>) -> Vec<Resumed> {
         match self.store.resume_sessions(&resumptions).await {
-            Ok(opened) => opened.into_iter().map(Ok).collect(),
+            Ok(mut opened) => {
+                // Here, for who asked may have given up meanwhile, and it is so all the same.
+                for open in opened.iter_mut().flatten() {
+                    presence::tell(&self.bus, &std::mem::take(&mut open.presence)).await;
+                }
+                opened.into_iter().map(Ok).collect()
+            }
             Err(failure) => {
                 let error = match failure {
                     Failure::Refused(error) => error,

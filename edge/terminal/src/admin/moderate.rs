@@ -23,14 +23,14 @@ pub(super) enum Command {
         /// Whom
         name: String,
     },
-    /// Keep a user from writing anywhere
+    /// Keep a user from saying anything to others: messages, names, announcements, invitations, requests
     Mute {
         /// Whom
         name: String,
         #[command(flatten)]
         end: RequiredEnd,
     },
-    /// Let a muted user write again
+    /// Let a muted user speak again
     Unmute {
         /// Whom
         name: String,

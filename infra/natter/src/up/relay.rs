@@ -17,6 +17,9 @@ use tokio_util::task::TaskTracker;
 /// More connections than an edge takes.
 const CONNECTIONS_MAX: usize = 20_000;
 
+/// After an accept that failed.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Pass connections on to ports of this host's loopback.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RelayArguments {
@@ -30,7 +33,11 @@ pub(crate) async fn relay(arguments: RelayArguments) -> anyhow::Result<()> {
     std::fs::set_permissions(&arguments.socket, std::fs::Permissions::from_mode(0o600))?;
     let guests = TaskTracker::new();
     loop {
-        let (mut guest, _) = listener.accept().await?;
+        // Out of files, perhaps; that passes.
+        let Ok((mut guest, _)) = listener.accept().await else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
         if guests.len() >= CONNECTIONS_MAX {
             continue;
         }
@@ -65,7 +72,11 @@ impl Doors {
         let socket = socket.to_owned();
         self.open.spawn(async move {
             let guests = TaskTracker::new();
-            while let Ok((mut guest, _)) = listener.accept().await {
+            loop {
+                let Ok((mut guest, _)) = listener.accept().await else {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                };
                 if guests.len() >= CONNECTIONS_MAX {
                     continue;
                 }

@@ -32,6 +32,11 @@ impl Among {
         Self(ids)
     }
 
+    /// Whether a statement with the list is worth being kept prepared, which takes memory for good.
+    fn is_short(&self) -> bool {
+        self.0.len() <= 32
+    }
+
     fn condition(&self) -> String {
         match self.0.len() {
             0 => String::new(),
@@ -46,7 +51,8 @@ impl Store {
         let among = Among::of(request);
         let limit = 7 + among.0.len();
         let sql = format!("SELECT id {FOUND} {} ORDER BY id LIMIT ${limit}", among.condition());
-        let found = bind(query_scalar(AssertSqlSafe(sql)), request, &among, now);
+        let found = query_scalar(AssertSqlSafe(sql)).persistent(among.is_short());
+        let found = bind(found, request, &among, now);
         let found = found.bind(i64::from(request.limit));
         let users = found.fetch_all(self.database.read()).await?;
         users.into_iter().map(|user| Ok(user.try_into()?)).collect()
@@ -56,7 +62,8 @@ impl Store {
     pub(crate) async fn count_found(&self, request: &FindUsers, now: Timestamp) -> Result<u64> {
         let among = Among::of(request);
         let sql = format!("SELECT COUNT(*) {FOUND} {}", among.condition());
-        let count = bind(query_scalar(AssertSqlSafe(sql)), request, &among, now);
+        let count = query_scalar(AssertSqlSafe(sql)).persistent(among.is_short());
+        let count = bind(count, request, &among, now);
         count_of(count.fetch_one(self.database.read()).await?)
     }
 

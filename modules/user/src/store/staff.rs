@@ -91,7 +91,6 @@ impl Store {
     }
 }
 
-/// The roles of a user.
 /// The roles of users, each with its user.
 pub(super) async fn roles(transaction: &mut Transaction, users: &[i64]) -> Result<Vec<(i64, Role)>> {
     if users.is_empty() {

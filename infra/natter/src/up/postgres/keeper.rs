@@ -53,15 +53,23 @@ impl Keeper {
     /// Starts the servers; when this returns, modules can use the database.
     pub(crate) async fn start(&self) -> anyhow::Result<()> {
         let mut kept = self.state.lock().await;
-        let (primary, standby) = self.postgres.as_in(kept.roles)?;
+        let roles = kept.roles;
+        let (primary, standby) = self.postgres.as_in(roles)?;
         self.supervisor.start(vec![primary.recipe(standby)]).await?;
-        let Some(standby) = standby else { return primary.ensure_database().await };
+        let Some(standby) = standby else {
+            // It may have had one before: nothing waits for that any more, nor takes it for one that lacks nothing.
+            primary.promote().await?;
+            self.write(&mut kept, Roles { replicated: false, ..roles })?;
+            primary.wait_for(None).await?;
+            return primary.ensure_database().await;
+        };
         // The last word on who it is; a promotion may have been under way when all ended.
         primary.promote().await?;
         // Before anything needs it, so that nothing is acked that it lacks.
         self.supervisor.add(standby.recipe(Some(primary))).await?;
         let followed = async {
             if !standby.is_standby() {
+                self.write(&mut kept, Roles { replicated: false, ..roles })?;
                 primary.wait_for(None).await?;
             }
             primary.ensure_database().await?;
@@ -135,6 +143,9 @@ impl Keeper {
         match standby_handle.state() {
             State::Ready if missed > HOPELESS_AFTER => {
                 standby_handle.order(Order::Stop).await?;
+                // Without data it is one that has to be copied, also when that fails now; and a new copy has its own time.
+                standby.discard()?;
+                kept.missed_since = None;
                 standby.copy_from(primary).await?;
             }
             State::Ready | State::Failed => {}

@@ -111,6 +111,14 @@ impl Server {
         Ok(())
     }
 
+    /// Removes the data of a standby, which has nothing that its primary lacks.
+    pub(super) fn discard(&self) -> anyhow::Result<()> {
+        if self.is_standby() {
+            std::fs::remove_dir_all(&self.data).with_context(|| format!("remove {}", self.data.display()))?;
+        }
+        Ok(())
+    }
+
     /// Lets the hosts of the installation sign in, as its own machine may.
     pub(super) fn let_hosts_in(&self, subnet: Option<&str>) -> anyhow::Result<()> {
         let file = self.data.join("pg_hba.conf");
