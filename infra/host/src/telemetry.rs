@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -16,6 +17,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::{Bus, LogFormat, TelemetrySettings};
+
+/// How often the values that were measured are counted into their histograms.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Latencies from a cache hit to a deadline, in seconds.
 const SECONDS: &[f64] =
@@ -81,8 +85,16 @@ impl Health {
         self.started.load(Ordering::Relaxed) && buses.iter().all(Bus::is_connected)
     }
 
-    /// Answers `/healthz`, `/readyz` and `/metrics` on `listen` until the process ends. Does nothing when it is empty.
+    /// Answers `/healthz`, `/readyz` and `/metrics` on `listen` until the process ends; nobody when it is empty.
     pub(crate) async fn serve(self, listen: &str) -> anyhow::Result<()> {
+        let metrics = self.metrics.clone();
+        crate::process::spawn(async move {
+            loop {
+                tokio::time::sleep(COUNT_EVERY).await;
+                // Until then each measured value takes memory, and nobody may ever ask for the metrics.
+                metrics.run_upkeep();
+            }
+        });
         if listen.is_empty() {
             return Ok(());
         }
@@ -102,13 +114,7 @@ impl Health {
                     }
                 }),
             )
-            .route(
-                "/metrics",
-                get(move || async move {
-                    self.metrics.run_upkeep();
-                    self.metrics.render()
-                }),
-            );
+            .route("/metrics", get(move || async move { self.metrics.render() }));
         crate::process::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
                 tracing::error!(%error, "health and metrics stopped");
