@@ -53,7 +53,7 @@ pub(crate) fn check_not_the_platforms(display_name: &str, system_name: &str) -> 
 /// What all texts have in common that look like this one: in another case, script or font, or with signs around it.
 fn look(text: &str) -> String {
     let letters: String =
-        gist(&text.nfkc().collect::<String>()).chars().filter(|c| c.is_alphanumeric()).collect();
+        gist(&text.nfkd().collect::<String>()).chars().filter(|c| c.is_alphanumeric()).collect();
     skeleton(&letters).collect()
 }
 
