@@ -22,18 +22,38 @@ pub(crate) struct Resumption {
     pub(crate) edge: Option<EdgeId>,
 }
 
-/// A session as it stands in the database.
+/// How many values [`store`] writes for a session.
+const COLUMNS: usize = 6;
+
+/// A session as it stands in the database, and then as it is to stand there.
 struct Stored {
+    /// What it is found by.
+    old_id: i64,
     id: i64,
     account: i64,
     edge: Option<String>,
     token: String,
     previous_token: Option<String>,
+    /// Set when it was opened again.
+    expires_at: Option<Timestamp>,
 }
 
 impl Stored {
     fn opens_with(&self, token: &TokenHash) -> bool {
         self.token == token.as_str() || self.previous_token.as_deref() == Some(token.as_str())
+    }
+
+    /// Opens it again. Returns what it was before, if an edge may still hold that.
+    fn reopen(&mut self, resumption: &Resumption, new_id: Option<i64>) -> Result<Option<SessionId>> {
+        let (before, was_held) = (self.id, self.edge.is_some());
+        self.id = new_id.unwrap_or(before);
+        resumption.next.as_str().clone_into(&mut self.token);
+        self.previous_token = Some(resumption.token.as_str().to_owned());
+        self.expires_at = Some(resumption.expires_at);
+        if let Some(edge) = &resumption.edge {
+            self.edge = Some(edge.as_str().to_owned());
+        }
+        Ok(if was_held && before != self.id { Some(before.try_into()?) } else { None })
     }
 }
 
@@ -81,7 +101,7 @@ impl Store {
                 opened.push(None);
                 continue;
             };
-            let moved_from = reopen(&mut transaction, session, resumption, new_id).await?;
+            let moved_from = session.reopen(resumption, new_id)?;
             let (user, session_id) = (session.account.try_into()?, session.id.try_into()?);
             let (name, display_name) = names.get(&session.account).cloned().unwrap_or_default();
             let roles = roles.iter().filter(|(account, _)| *account == session.account);
@@ -96,6 +116,7 @@ impl Store {
                 presence: Vec::new(),
             }));
         }
+        store(&mut transaction, &sessions).await?;
         for change in settle(&mut transaction, &accounts).await? {
             // With one of the user's sessions, for it is told once.
             if let Some(open) = opened.iter_mut().flatten().find(|open| open.user == change.user) {
@@ -144,11 +165,13 @@ async fn find(
     let found = find.fetch_all(connection).await?;
     let stored = |row: &AnyRow| {
         Ok(Stored {
+            old_id: row.try_get("id")?,
             id: row.try_get("id")?,
             account: row.try_get("account")?,
             edge: row.try_get("edge")?,
             token: row.try_get("token")?,
             previous_token: row.try_get("previous_token")?,
+            expires_at: None,
         })
     };
     found.iter().map(stored).collect()
@@ -160,34 +183,33 @@ fn accounts_of(sessions: &[Stored]) -> Vec<i64> {
     accounts.into_iter().collect()
 }
 
-/// Opens a session again. Returns what it was before, if an edge may still hold that.
-async fn reopen(
-    transaction: &mut Transaction,
-    session: &mut Stored,
-    resumption: &Resumption,
-    new_id: Option<i64>,
-) -> Result<Option<SessionId>> {
-    let old_id = session.id;
-    session.id = new_id.unwrap_or(old_id);
-    query(
-        "UPDATE session SET id = $1, token = $2, previous_token = $3, expires_at = $4, \
-         edge = COALESCE($5, edge), attached_in = (SELECT last FROM counter WHERE name = 'round') WHERE id = $6",
-    )
-    .bind(session.id)
-    .bind(resumption.next.as_str())
-    .bind(resumption.token.as_str())
-    .bind(resumption.expires_at.0)
-    .bind(resumption.edge.as_ref().map(EdgeId::as_str))
-    .bind(old_id)
-    .execute(&mut **transaction)
-    .await?;
-    resumption.next.as_str().clone_into(&mut session.token);
-    session.previous_token = Some(resumption.token.as_str().to_owned());
-    let was_held = session.edge.is_some();
-    if let Some(edge) = &resumption.edge {
-        session.edge = Some(edge.as_str().to_owned());
+/// Writes down what became of sessions, in one statement.
+async fn store(transaction: &mut Transaction, sessions: &[Stored]) -> Result<()> {
+    let changed: Vec<_> = sessions.iter().filter(|session| session.expires_at.is_some()).collect();
+    if changed.is_empty() {
+        return Ok(());
     }
-    Ok(if was_held && old_id != session.id { Some(old_id.try_into()?) } else { None })
+    let row = |first| format!("({})", placeholders(first, COLUMNS));
+    let rows: Vec<_> = (0..changed.len()).map(|index| row(1 + index * COLUMNS)).collect();
+    let sql = format!(
+        "UPDATE session SET id = b.column2, token = b.column3, previous_token = b.column4, expires_at = b.column5, \
+         edge = COALESCE(NULLIF(b.column6, ''), edge), \
+         attached_in = (SELECT last FROM counter WHERE name = 'round') \
+         FROM (VALUES {}) AS b WHERE session.id = b.column1",
+        rows.join(", ")
+    );
+    let mut update = query(AssertSqlSafe(sql)).persistent(changed.len() == 1);
+    for session in changed {
+        update = update
+            .bind(session.old_id)
+            .bind(session.id)
+            .bind(session.token.as_str())
+            .bind(session.previous_token.as_deref().unwrap_or_default())
+            .bind(session.expires_at.map_or(0, |expires_at| expires_at.0))
+            .bind(session.edge.as_deref().unwrap_or_default());
+    }
+    update.execute(&mut **transaction).await?;
+    Ok(())
 }
 
 /// Notes that users were seen now.
