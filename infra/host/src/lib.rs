@@ -7,6 +7,7 @@
 //! - [`Bus`] calls and tells; [`serve`](Process::serve) answers, through [`Handle`].
 //! - [`Database`] is one module's own tables, in SQLite or PostgreSQL.
 
+mod allocator;
 mod batch;
 pub mod bus;
 mod database;

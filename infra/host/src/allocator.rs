@@ -1,0 +1,10 @@
+//! Where memory comes from, in every program that stands on this crate.
+//!
+//! Of glibc's allocator each thread has its own part, which keeps what was needed at the worst moment: in a soak of twenty
+//! minutes a message module had 25 MiB, of which it used 11, and more after each outage. jemalloc gives back what has not been
+//! used for ten seconds.
+
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
