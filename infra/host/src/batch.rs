@@ -45,6 +45,7 @@ impl<In: Send + 'static, Out: Send + 'static> Batcher<In, Out> {
                 // Whoever gave up asks again, perhaps another copy: what is done late for nobody could undo that.
                 taken.retain(|(_, asker)| !asker.is_closed());
                 if taken.is_empty() {
+                    is_busy.send_replace(!waiting.is_empty());
                     continue;
                 }
                 is_busy.send_replace(true);
@@ -135,6 +136,24 @@ mod tests {
         };
         // All of it was done first, in batches of two.
         assert_eq!(tokio::join!(answers, idle).1, 6);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_done_and_keeps_nobody_waiting() {
+        let (sizes, mut seen) = mpsc::channel(64);
+        let batcher = Batcher::start("numbers", 1, Doubling(sizes));
+        let given_up = async {
+            // Both are in the queue behind the first one when they are dropped.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            for item in [2, 3] {
+                let submitted = Box::pin(batcher.submit(item));
+                assert!(futures_util::poll!(submitted).is_pending());
+            }
+        };
+        let (first, ()) = tokio::join!(batcher.submit(1), given_up);
+        assert_eq!(first.unwrap(), 2);
+        batcher.idle().await;
+        assert_eq!((seen.recv().await, seen.try_recv().ok()), (Some(1), None));
     }
 
     struct Panicking;
