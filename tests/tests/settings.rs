@@ -76,3 +76,14 @@ async fn a_misspelt_key_is_named_wherever_it_stands() {
         assert!(error.contains(word), "{toml:?} {environment:?} {flags:?}: {error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_key_of_one_part_is_refused_before_any_part_has_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program("natter"));
+    command.current_dir(directory.path()).args(["serve", "--bus-port", "0", "--set", "edge.tpc=1"]);
+    let output = command.kill_on_drop(true).output().await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("tpc"), "{error}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing has happened");
+}

@@ -221,13 +221,15 @@ pub fn main<P: Part>(version: &'static str) -> ExitCode {
     };
     let run = async {
         let settings = Settings::load(&arguments)?;
+        // What is misspelt is refused while nothing has happened yet.
+        let sections = [
+            ("bus", toml_of::<BusSettings>(&settings, "bus")?),
+            ("database", toml_of::<DatabaseSettings>(&settings, "database")?),
+            ("telemetry", toml_of::<TelemetrySettings>(&settings, "telemetry")?),
+            (P::NAME, toml_of::<P::Settings>(&settings, P::NAME)?),
+        ];
         if arguments.print_config {
-            return print_config(&[
-                ("bus", toml_of::<BusSettings>(&settings, "bus")?),
-                ("database", toml_of::<DatabaseSettings>(&settings, "database")?),
-                ("telemetry", toml_of::<TelemetrySettings>(&settings, "telemetry")?),
-                (P::NAME, toml_of::<P::Settings>(&settings, P::NAME)?),
-            ]);
+            return print_config(&sections);
         }
         let process = Process::start(settings, version).await?;
         let part = process.run::<P>().await?;

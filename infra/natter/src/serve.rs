@@ -49,8 +49,10 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         // One process for all of it has one door. Who runs an edge by itself says which kind of door it is.
         .with_default("edge.admin", arguments.only.is_empty())
         .with_default("telemetry.listen", if arguments.only.is_empty() { "127.0.0.1:7669" } else { "" });
+    // All of them, before anything starts: what is misspelt in one is refused while nothing has happened yet.
+    let sections = sections(&settings)?;
     if arguments.common.print_config {
-        return show(&settings);
+        return print_config(&sections);
     }
     let telemetry: TelemetrySettings = settings.section("telemetry")?;
     natter_host::init_telemetry(&telemetry)?;
@@ -111,8 +113,9 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-fn show(settings: &Settings) -> anyhow::Result<()> {
-    print_config(&[
+/// Every section as it is in force.
+fn sections(settings: &Settings) -> anyhow::Result<[(&'static str, toml::Value); 9]> {
+    Ok([
         ("bus", toml_of::<BusSettings>(settings, "bus")?),
         ("database", toml_of::<DatabaseSettings>(settings, "database")?),
         ("telemetry", toml_of::<TelemetrySettings>(settings, "telemetry")?),
