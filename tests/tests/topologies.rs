@@ -199,7 +199,16 @@ async fn the_database_s_primary_dies_and_its_standby_goes_on_with_all_that_was_a
     let load = load.start().await;
     sleep(Duration::from_secs(2)).await;
     assert!(is_in_role(&platform, "postgres.2", "standby, synchronous").await);
-    signal(platform.copy("postgres.1").await.pid.unwrap(), "KILL");
+    let primary = platform.copy("postgres.1").await.pid.unwrap();
+    // What a server leaves behind when it is killed, if it hung, could go on later, and write.
+    let children = std::fs::read_to_string(format!("/proc/{primary}/task/{primary}/children")).unwrap();
+    let children: Vec<u32> = children.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+    assert!(children.len() > 3, "{children:?}");
+    for child in &children {
+        signal(*child, "STOP");
+    }
+    signal(primary, "KILL");
+    until(&platform, "nothing is left of the primary", async || !children.iter().any(|pid| runs(*pid))).await;
     until(&platform, "the standby is promoted, and the former primary follows it", async || {
         is_in_role(&platform, "postgres.2", "primary").await
             && is_in_role(&platform, "postgres.1", "standby, synchronous").await
@@ -213,6 +222,42 @@ async fn the_database_s_primary_dies_and_its_standby_goes_on_with_all_that_was_a
     let figures = judged(load).await.figures;
     eprintln!("{} acked sends while the primary changed twice", figures.acked);
     assert_eq!(figures.disconnects, 0, "{figures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_lost_while_all_is_down_the_server_that_has_everything_goes_on_and_no_other_one_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let topology = file(&directory, &WITH_STANDBY.replace("copies = 2", "copies = 1"));
+    let mut platform = Platform::up(&topology, Backend::OfTopology, &[]).await;
+    let data = platform.directory().to_owned();
+    let roles = data.join("run/postgres.roles");
+    Person::register(&platform.tcp().await, "alice").await;
+
+    // The primary's data are lost.
+    platform.stop("all").await;
+    std::fs::remove_dir_all(data.join("postgres.1")).unwrap();
+    platform.start("all").await;
+    Person::sign_in(&platform.tcp().await, "alice").await;
+    assert!(is_in_role(&platform, "postgres.2", "primary").await);
+    assert!(is_in_role(&platform, "postgres.1", "standby, synchronous").await);
+
+    // All ended in the middle of a promotion: it is written down, and nothing else is done. Two servers have a primary's data.
+    platform.stop("all").await;
+    assert!(!data.join("postgres.2/standby.signal").exists());
+    std::fs::write(&roles, r#"{"primary":1,"replicated":false}"#).unwrap();
+    platform.start("all").await;
+    Person::sign_in(&platform.tcp().await, "alice").await;
+    assert!(data.join("postgres.2.former").exists(), "nothing starts on what the former primary had");
+    assert!(is_in_role(&platform, "postgres.1", "primary").await);
+    assert!(is_in_role(&platform, "postgres.2", "standby, synchronous").await);
+
+    // The primary's data are lost, and its standby may lack something: a person has to say so.
+    platform.stop("all").await;
+    std::fs::remove_dir_all(data.join("postgres.1")).unwrap();
+    std::fs::write(&roles, r#"{"primary":1,"replicated":false}"#).unwrap();
+    let error = platform.refuses_to_start().await;
+    let says = ["postgres.2 may lack", r#"if you write {"primary":2,"replicated":false} to"#];
+    assert!(says.iter().all(|says| error.contains(says)), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

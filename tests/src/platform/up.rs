@@ -217,6 +217,16 @@ impl Platform {
         }
     }
 
+    /// What `natter up` says when it doesn't start.
+    pub async fn refuses_to_start(&self) -> String {
+        let topology = self.topology.as_deref().unwrap();
+        let settings = self.settings.iter().map(String::as_str);
+        let mut command = command(&self.natter(), topology, self.directory(), &self.database, settings);
+        let output = command.output().await.unwrap();
+        assert!(!output.status.success(), "it started");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     /// How `natter up` ends, if it does within this time.
     pub async fn ended_within(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
         self.ended(ALL, limit).await.ok()

@@ -7,7 +7,7 @@ mod server;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use rustix::process::getuid;
 use tokio::process::Command;
 
@@ -36,22 +36,35 @@ pub(super) struct Postgres {
 
 impl Postgres {
     /// Makes a database cluster in the data directory, unless there is one.
+    ///
+    /// # Errors
+    /// When there are data, and it isn't clear whose they are: an empty database in their place would look like a loss.
     pub(super) async fn prepare(
         data: &Data,
         planner: &mut Planner,
         (standby, synchronous): (bool, bool),
     ) -> anyhow::Result<Self> {
         let programs = programs()?;
+        let roles_file = data.path().join("run/postgres.roles");
+        let roles = match Roles::read(&roles_file)? {
+            None => found(data)?,
+            roles => {
+                if has_data(data, NAME) {
+                    let path = data.path().join(NAME);
+                    tracing::warn!(path = %path.display(), "not used: what an earlier release had; move it away");
+                }
+                roles
+            }
+        };
         let password_file = data.path().join("run/postgres.password");
         if !password_file.exists() {
+            ensure!(roles.is_none(), "put back {}, the password of the database", password_file.display());
             super::running::write_private(
                 &password_file,
                 &format!("{:016x}{:016x}\n", getrandom::u64()?, getrandom::u64()?),
             )?;
         }
         let password = std::fs::read_to_string(&password_file)?.trim().to_owned();
-        let roles_file = data.path().join("run/postgres.roles");
-        let roles = Roles::read(&roles_file)?;
         let mut numbers: Vec<usize> = (1..=if standby { 2 } else { 1 }).collect();
         if !standby {
             // The one that was promoted is the one that has the data.
@@ -80,9 +93,9 @@ impl Postgres {
         postgres.servers[0].write_password().await?;
         if roles.is_none() {
             postgres.servers[0].make(data).await.context("make a PostgreSQL database")?;
-            // From now on it is clear whose data these are: nothing makes an empty database beside them.
-            Roles { primary: 1, replicated: false }.write(&postgres.roles_file)?;
         }
+        // From now on it is clear whose data these are: nothing makes an empty database beside them.
+        roles.unwrap_or(Roles { primary: 1, replicated: false }).write(&postgres.roles_file)?;
         for server in &postgres.servers {
             server.let_hosts_in(planner.subnet())?;
         }
@@ -117,6 +130,33 @@ impl Postgres {
     }
 }
 
+/// Whose data there are, where nothing says so; none when there are none. Those of a release that had one server are taken
+/// over.
+fn found(data: &Data) -> anyhow::Result<Option<Roles>> {
+    let names = [NAME, "postgres.1", "postgres.2", "postgres.1.former", "postgres.2.former"];
+    let found: Vec<_> = names.into_iter().filter(|name| has_data(data, name)).collect();
+    let primary = match found.as_slice() {
+        [] => return Ok(None),
+        [NAME] => {
+            std::fs::rename(data.path().join(NAME), data.path().join("postgres.1"))?;
+            tracing::info!("the database of an earlier release goes on as postgres.1");
+            1
+        }
+        ["postgres.1"] => 1,
+        ["postgres.2"] => 2,
+        _ => bail!(
+            "nothing says which of these in {} is the primary's: {}. Put run/postgres.roles back, or move all but one away",
+            data.path().display(),
+            found.join(", ")
+        ),
+    };
+    Ok(Some(Roles { primary, replicated: false }))
+}
+
+fn has_data(data: &Data, name: &str) -> bool {
+    data.path().join(name).join("PG_VERSION").exists()
+}
+
 /// Debian keeps the server's programs outside PATH.
 fn programs() -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -140,4 +180,44 @@ async fn run(command: &mut Command) -> anyhow::Result<()> {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn prepare(data: &Data) -> anyhow::Result<Postgres> {
+        let mut planner = Planner::new(0, Vec::new()).await?;
+        Postgres::prepare(data, &mut planner, (true, true)).await
+    }
+
+    #[tokio::test]
+    async fn an_empty_database_never_takes_the_place_of_data_that_are_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = Data::open(directory.path()).unwrap();
+        let at = |name: &str| data.path().join(name);
+        let roles = at("run/postgres.roles");
+        prepare(&data).await.unwrap();
+
+        // Where an earlier release had them.
+        std::fs::write(at("postgres.1/mark"), "").unwrap();
+        std::fs::rename(at("postgres.1"), at("postgres")).unwrap();
+        std::fs::remove_file(&roles).unwrap();
+        prepare(&data).await.unwrap();
+        assert!(at("postgres.1/mark").exists() && !at("postgres").exists());
+        assert_eq!(Roles::read(&roles).unwrap(), Some(Roles { primary: 1, replicated: false }));
+
+        // Those of two servers, and nothing says which one was the primary.
+        std::fs::remove_file(&roles).unwrap();
+        std::fs::create_dir(at("postgres.2")).unwrap();
+        std::fs::copy(at("postgres.1/PG_VERSION"), at("postgres.2/PG_VERSION")).unwrap();
+        let error = prepare(&data).await.unwrap_err().to_string();
+        assert!(error.contains("postgres.1, postgres.2"), "{error}");
+
+        // The user lost all that isn't data.
+        std::fs::remove_dir_all(at("postgres.2")).unwrap();
+        std::fs::remove_file(at("run/postgres.password")).unwrap();
+        let error = prepare(&data).await.unwrap_err().to_string();
+        assert!(error.contains("postgres.password") && at("postgres.1/mark").exists(), "{error}");
+    }
 }

@@ -26,6 +26,8 @@ const CATCHES_UP_WITHIN: Duration = Duration::from_secs(30);
 /// By then every process of a server has read settings that were changed.
 const SETTINGS_APPLY: Duration = Duration::from_millis(500);
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// By itself: PostgreSQL gives its own processes five seconds.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Looks after the servers while they run.
 #[derive(Debug)]
@@ -53,23 +55,34 @@ impl Keeper {
     /// Starts the servers; when this returns, modules can use the database.
     pub(crate) async fn start(&self) -> anyhow::Result<()> {
         let mut kept = self.state.lock().await;
-        let roles = kept.roles;
-        let (primary, standby) = self.postgres.as_in(roles)?;
-        self.supervisor.start(vec![primary.recipe(standby)]).await?;
+        for server in &self.postgres.servers {
+            // Those of a `natter up` that was killed end in a moment. Until then one that doesn't start may still run.
+            timeout(GONE_WITHIN, server.unused())
+                .await
+                .with_context(|| format!("another server runs on {}", server.data.display()))?;
+        }
+        let (primary, standby) = self.postgres.as_in(kept.roles)?;
+        let started = self.supervisor.start(vec![primary.recipe(standby)]).await;
         let Some(standby) = standby else {
+            started.with_context(|| format!("mend {}, or put back a copy of it", primary.data.display()))?;
             // It may have had one before: nothing waits for that any more, nor takes it for one that lacks nothing.
             primary.promote().await?;
-            self.write(&mut kept, Roles { replicated: false, ..roles })?;
+            let roles = Roles { replicated: false, ..kept.roles };
+            self.write(&mut kept, roles)?;
             primary.wait_for(None).await?;
             return primary.ensure_database().await;
         };
-        // The last word on who it is; a promotion may have been under way when all ended.
-        primary.promote().await?;
-        // Before anything needs it, so that nothing is acked that it lacks.
         self.supervisor.add(standby.recipe(Some(primary))).await?;
+        if let Err(error) = started {
+            self.go_on_without_primary(&mut kept, error).await?;
+        }
+        let (primary, standby) = self.both(kept.roles)?;
+        self.make_primary(primary, standby).await?;
+        // Before anything needs it, so that nothing is acked that it lacks.
         let followed = async {
             if !standby.is_standby() {
-                self.write(&mut kept, Roles { replicated: false, ..roles })?;
+                let roles = Roles { replicated: false, ..kept.roles };
+                self.write(&mut kept, roles)?;
                 primary.wait_for(None).await?;
             }
             primary.ensure_database().await?;
@@ -115,14 +128,16 @@ impl Keeper {
                 return self.take_over(&mut kept).await;
             }
             State::Failed => {
-                primary_handle.order(Order::Start).await?;
+                if let Err(error) = primary_handle.order(Order::Start).await {
+                    return self.go_on_without_primary(&mut kept, error).await;
+                }
             }
             State::Ready => {}
             // Whoever told it to stop will tell it to start.
             _ => return Ok(()),
         }
         // It may have come no further than that.
-        primary.promote().await?;
+        self.make_primary(primary, standby).await?;
         let roles = kept.roles;
         if let Some(following) = primary.following(standby).await? {
             kept.missed_since = None;
@@ -146,7 +161,6 @@ impl Keeper {
                 // Without data it is one that has to be copied, also when that fails now; and a new copy has its own time.
                 standby.discard()?;
                 kept.missed_since = None;
-                standby.copy_from(primary).await?;
             }
             State::Ready | State::Failed => {}
             // A former primary whose place was taken. Whoever stopped a standby will start it.
@@ -160,8 +174,8 @@ impl Keeper {
     async fn let_follow(&self, kept: &mut Kept, primary: &Server, standby: &Server) -> anyhow::Result<()> {
         let handle = self.handle_of(standby.number).await?;
         if !standby.is_standby() {
-            // It runs on data that are no standby's: those of a former primary, or none.
-            handle.order(Order::Kill).await?;
+            // Its data are those of a former primary, or none.
+            self.put_away(standby).await?;
             standby.copy_from(primary).await?;
         }
         handle.order(Order::Start).await?;
@@ -201,8 +215,7 @@ impl Keeper {
     /// commits waited for the standby, what it had not got yet is lost.
     pub(crate) async fn promote(&self, now: bool, did: &Did) -> anyhow::Result<()> {
         let mut kept = self.state.lock().await;
-        let (primary, standby) = self.postgres.as_in(kept.roles)?;
-        let standby = standby.context("the topology has no standby")?;
+        let (primary, standby) = self.both(kept.roles)?;
         let standby_handle = self.handle_of(standby.number).await?;
         ensure!(standby_handle.state() == State::Ready, "{} doesn't run", standby.name);
         let primary_handle = self.handle_of(primary.number).await?;
@@ -224,22 +237,78 @@ impl Keeper {
         Ok(())
     }
 
-    /// The standby takes the place of a primary that has ended. In this order: whenever this breaks off, the former primary
-    /// is not started on its data any more.
+    /// The standby takes the place of a primary that has ended. Wherever this breaks off, the next look or start goes on:
+    ///
+    /// | what was done | what is found then |
+    /// |---|---|
+    /// | nothing | the primary of before, which has all that was acked; the standby wrote nothing |
+    /// | the roles are written | the other one's data are a primary's: they are put away first |
+    /// | its data are put away | it can't start; what still runs on them is ended first |
+    /// | the standby is promoted | the same |
+    ///
+    /// So the roles come first: with the data put away before, the primary would be one that has none.
     async fn take_over(&self, kept: &mut Kept) -> anyhow::Result<()> {
-        let (primary, standby) = self.postgres.as_in(kept.roles)?;
-        let standby = standby.context("there is no standby")?;
-        let former = self.handle_of(primary.number).await?;
+        let (primary, standby) = self.both(kept.roles)?;
         self.write(kept, Roles { primary: standby.number, replicated: false })?;
-        // It could have been told to start meanwhile.
-        timeout(ENDS_WITHIN, former.order(Order::Kill)).await??;
-        primary.fence()?;
-        kept.missed_since = None;
+        (kept.missed_since, kept.alone) = (None, false);
         standby.wait_for(None).await?;
         kept.alone = true;
-        standby.promote().await?;
+        self.make_primary(standby, primary).await?;
         tracing::warn!("{} is the primary now", standby.name);
         Ok(())
+    }
+
+    /// Lets `primary` write, once the other one can't: two that write would each ack what the other one lacks. Where there
+    /// are two servers, nothing else promotes one.
+    async fn make_primary(&self, primary: &Server, other: &Server) -> anyhow::Result<()> {
+        // On data of a standby it doesn't write: PostgreSQL makes them a primary's before it does.
+        if !other.is_standby() {
+            self.put_away(other).await?;
+        }
+        primary.promote().await
+    }
+
+    /// Sees to it that a former primary never writes again. First its data, so that nothing starts on them any more; then
+    /// what had started before, also what its process left behind.
+    async fn put_away(&self, former: &Server) -> anyhow::Result<()> {
+        former.fence()?;
+        let handle = self.handle_of(former.number).await?;
+        let ended = async {
+            handle.order(Order::Kill).await?;
+            former.end_leftovers().await;
+            anyhow::Ok(())
+        };
+        timeout(ENDS_WITHIN, ended).await.with_context(|| format!("{} doesn't end", former.name))?
+    }
+
+    /// The primary doesn't start, so it doesn't run: the standby takes its place if it lacks nothing. Otherwise a person has
+    /// to say which loss is the smaller one.
+    async fn go_on_without_primary(&self, kept: &mut Kept, error: anyhow::Error) -> anyhow::Result<()> {
+        let (primary, standby) = self.both(kept.roles)?;
+        let mend = || format!("mend {}, or put back a copy of it", primary.data.display());
+        if !standby.is_standby() {
+            return Err(error).with_context(mend);
+        }
+        if !kept.roles.replicated {
+            let roles = Roles { primary: standby.number, replicated: false };
+            let (file, line) = (self.postgres.roles_file.display(), serde_json::to_string(&roles)?);
+            let other = &standby.name;
+            return Err(error).with_context(|| {
+                format!(
+                    "{}; {other} may lack what was acked last: it becomes the primary if you write {line} to {file}",
+                    mend()
+                )
+            });
+        }
+        tracing::error!(error = format!("{error:#}"), "promoting {}, which lacks nothing", standby.name);
+        self.handle_of(standby.number).await?.order(Order::Start).await.context("neither server starts")?;
+        self.take_over(kept).await
+    }
+
+    /// The primary and the standby.
+    fn both(&self, roles: Roles) -> anyhow::Result<(&Server, &Server)> {
+        let (primary, standby) = self.postgres.as_in(roles)?;
+        Ok((primary, standby.context("the topology has no standby")?))
     }
 
     /// What a server is now, in a word; none when the server of that name isn't one of these.

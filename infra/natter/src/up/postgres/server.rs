@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::process::{Signal, getuid};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 use tokio::process::Command;
@@ -58,18 +58,30 @@ impl Server {
         // In a place where the server's user may read it, and only for the moment.
         let password = data.path().join("postgres.new");
         crate::up::write_private(&password, &self.password)?;
-        std::fs::create_dir_all(&self.data)?;
-        self.give(&[&self.data, &password]).await?;
+        let unfinished = self.unfinished().await?;
+        self.give(&[&password]).await?;
         let (program, arguments) = self.as_its_user("initdb", &[]);
         let mut command = Command::new(program);
         command.args(arguments).args(["--username", USER, "--auth", "scram-sha-256", "--pwfile"]);
-        command.arg(&password).args(["--encoding", "UTF8", "--locale", "C", "--pgdata"]).arg(&self.data);
+        command.arg(&password).args(["--encoding", "UTF8", "--locale", "C", "--pgdata"]).arg(&unfinished);
         let made = run(command.current_dir("/")).await;
         std::fs::remove_file(&password)?;
         made?;
         // As on the command line, or a server says at each reload that the two differ.
-        let mut file = std::fs::OpenOptions::new().append(true).open(self.data.join("postgresql.conf"))?;
-        Ok(writeln!(file, "max_connections = {CONNECTIONS}")?)
+        let mut file = std::fs::OpenOptions::new().append(true).open(unfinished.join("postgresql.conf"))?;
+        writeln!(file, "max_connections = {CONNECTIONS}")?;
+        Ok(std::fs::rename(&unfinished, &self.data)?)
+    }
+
+    /// An empty directory for data that count only once they are whole, and have their name.
+    async fn unfinished(&self) -> anyhow::Result<PathBuf> {
+        let unfinished = self.data.with_added_extension("new");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished)?;
+        }
+        std::fs::DirBuilder::new().mode(0o700).create(&unfinished)?;
+        self.give(&[&unfinished]).await?;
+        Ok(unfinished)
     }
 
     /// Whether its data are those of a server that follows another. All others begin as primaries.
@@ -83,21 +95,42 @@ impl Server {
         if !self.data.exists() {
             return Ok(());
         }
-        let former = self.data.with_added_extension("former");
+        let former = self.former();
         if former.exists() {
             std::fs::remove_dir_all(&former)?;
         }
         std::fs::rename(&self.data, &former).with_context(|| format!("put {} away", self.data.display()))
     }
 
-    /// Takes a copy of what `primary` has, to follow it.
-    pub(super) async fn copy_from(&self, primary: &Self) -> anyhow::Result<()> {
-        let unfinished = self.data.with_added_extension("new");
-        if unfinished.exists() {
-            std::fs::remove_dir_all(&unfinished)?;
+    fn former(&self) -> PathBuf {
+        self.data.with_added_extension("former")
+    }
+
+    /// Waits until nothing runs on its data.
+    pub(super) async fn unused(&self) {
+        while !running_on(&self.data).is_empty() {
+            sleep(ASK_EVERY).await;
         }
-        std::fs::DirBuilder::new().mode(0o700).create(&unfinished)?;
-        self.give(&[&unfinished]).await?;
+    }
+
+    /// Ends what runs on data that were put away. A server that was killed leaves processes behind, which go on for a
+    /// moment, or for long if they stood still.
+    pub(super) async fn end_leftovers(&self) {
+        loop {
+            let left = running_on(&self.former());
+            if left.is_empty() {
+                return;
+            }
+            for process in left {
+                let _ = kill_process(process, Signal::KILL);
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Takes a copy of what `primary` has, to follow it. Nothing may be where its data belong.
+    pub(super) async fn copy_from(&self, primary: &Self) -> anyhow::Result<()> {
+        let unfinished = self.unfinished().await?;
         let (program, arguments) = self.as_its_user("pg_basebackup", &["--pdeathsig", "KILL"]);
         // On a leash like the servers: what is written into that directory ends with `natter up`.
         let mut command = Command::new("/proc/self/exe");
@@ -106,9 +139,7 @@ impl Server {
         command.args(["--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf", "--pgdata"]);
         command.arg(&unfinished).env("PGPASSWORD", &self.password).env("LC_ALL", "C");
         run(command.current_dir("/")).await.context("pg_basebackup")?;
-        self.fence()?;
-        std::fs::rename(&unfinished, &self.data)?;
-        Ok(())
+        Ok(std::fs::rename(&unfinished, &self.data)?)
     }
 
     /// Removes the data of a standby, which has nothing that its primary lacks.
@@ -291,4 +322,18 @@ impl Server {
         arguments.push(program.into());
         (PathBuf::from("/usr/bin/setpriv"), arguments)
     }
+}
+
+/// The processes of a server that runs on `data`, whoever started it: all of them are at home there.
+fn running_on(data: &Path) -> Vec<Pid> {
+    let runs_there = |process: &PathBuf| {
+        let link = |name: &str| std::fs::read_link(process.join(name)).unwrap_or_default();
+        let program = link("exe");
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        // Somebody's shell can be there, too.
+        link("cwd") == data && name.starts_with("postgres")
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let pid = |process: PathBuf| Pid::from_raw(process.file_name()?.to_str()?.parse().ok()?);
+    processes.filter(runs_there).filter_map(pid).collect()
 }
