@@ -97,7 +97,9 @@ impl Installation {
         keeper: Option<&Keeper>,
         plan: Plan,
     ) -> anyhow::Result<()> {
-        supervisor.start(plan.nats).await?;
+        for server in plan.nats {
+            supervisor.start(vec![server]).await?;
+        }
         if let Some(keeper) = keeper {
             keeper.start().await?;
         }

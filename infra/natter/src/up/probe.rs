@@ -1,5 +1,6 @@
 //! Asks a copy whether it does its work.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +20,8 @@ pub(super) async fn is_ready(ready: &Ready, generation: usize) -> bool {
                 get(&format!("{address}:{}", ports[generation % ports.len()]), "/readyz").await
             }
             Ready::Http { address, path } => get(address, path).await,
-            Ready::Postgres { address } => lets_sign_in(address).await,
+            // The file of one that was killed may say so, too.
+            Ready::Postgres { address, status } => Ok(says_ready(status)? && lets_sign_in(address).await?),
         }
     };
     matches!(timeout(WITHIN, asked).await, Ok(Ok(true)))
@@ -39,6 +41,14 @@ async fn get(address: &str, path: &str) -> std::io::Result<bool> {
     let mut status = [0; 12];
     stream.read_exact(&mut status).await?;
     Ok(status.starts_with(b"HTTP/1.") && status.ends_with(b" 200"))
+}
+
+/// Whether a PostgreSQL server has written that it is ready. One that still starts would log a fatal error for whoever asks.
+fn says_ready(status: &Path) -> std::io::Result<bool> {
+    // Where `pg_ctl` looks, too.
+    const LINE: usize = 8;
+    let text = std::fs::read_to_string(status)?;
+    Ok(text.lines().nth(LINE - 1).is_some_and(|line| line.trim() == "ready"))
 }
 
 /// Whether a PostgreSQL server asks for a password. While it starts or stops it refuses at once.

@@ -37,8 +37,8 @@ pub(super) enum Ready {
     Ours { address: String, ports: [u16; 2] },
     /// Another program: it answers `path` with success.
     Http { address: String, path: &'static str },
-    /// A PostgreSQL server: it would let somebody sign in.
-    Postgres { address: String },
+    /// A PostgreSQL server: it would let somebody sign in. What it does it writes into a file.
+    Postgres { address: String, status: PathBuf },
 }
 
 impl Recipe {
@@ -59,7 +59,7 @@ impl Recipe {
         let mut ports: Vec<u16> = self.addresses.values().filter_map(port).collect();
         match &self.ready {
             Ready::Ours { ports: health, .. } => ports.extend(health),
-            Ready::Http { address, .. } | Ready::Postgres { address } => ports.extend(port(address)),
+            Ready::Http { address, .. } | Ready::Postgres { address, .. } => ports.extend(port(address)),
         }
         ports
     }

@@ -202,7 +202,7 @@ impl Server {
             binary: self.programs.join("postgres"),
             arguments,
             configuration: None,
-            ready: Ready::Postgres { address: address.clone() },
+            ready: Ready::Postgres { address: address.clone(), status: self.data.join("postmaster.pid") },
             // A fast shutdown: it doesn't wait for those who are connected, but for its standby to have everything.
             stop_signal: Signal::INT,
             // Where there is a standby, that may take its place instead.
