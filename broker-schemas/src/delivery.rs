@@ -4,7 +4,7 @@ use postcard_schema::Schema;
 use postcard_schema::schema::NamedType;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, GroupId, Identity, SessionId, UserId};
+use crate::{Error, GroupId, Identity, List, SessionId, UserId};
 
 /// Something pushed to clients, such as `message.new`.
 pub trait Event: Serialize + Schema {
@@ -119,6 +119,41 @@ pub struct Attachment {
     pub passport: Vec<u8>,
     /// How long the passport is good, in milliseconds from now. The edge renews it well before (`user.renew`).
     pub valid_for_ms: u32,
+}
+
+/// How many budgets one [`Spent`] may name.
+pub const SPENT_MAX: usize = 1_024;
+
+/// What a copy of a service spent of the budgets of one of its limits, told to its other copies
+/// ([`crate::subject::spent`]). A hint: one that is lost makes the limit looser for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Spent {
+    /// Which copy: a number of its own, by which it passes over what it told itself.
+    pub by: u64,
+    /// Of which budgets.
+    pub pieces: List<Pieces, SPENT_MAX>,
+}
+
+/// Pieces of one budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Pieces {
+    /// Whose budget it is: the limit's key in postcard, which only the service itself reads.
+    #[serde(with = "serde_bytes")]
+    pub key: Vec<u8>,
+    /// How many.
+    pub count: u32,
+}
+
+impl Spent {
+    /// What takes the place of a fact's name in its subject.
+    pub const NAME: &'static str = "spent";
+
+    /// For tools: what its body is.
+    pub const SPEC: EventSpec = EventSpec {
+        name: Self::NAME,
+        schema: <Self as Schema>::SCHEMA,
+        to_json: crate::service::to_json::<Self>,
+    };
 }
 
 /// Declares the events of a service: gives each type its name, and lists them.

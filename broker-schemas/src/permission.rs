@@ -144,6 +144,8 @@ fn service(service: &'static ServiceSpec) -> Permissions {
         may.call(subject::method(Exposure::Internal, method));
     }
     may.publish(subject::facts_of(service.name));
+    // Not as one of a group: each copy hears what the others spent.
+    may.subscribe(subject::spent_of_any(service.name));
     for audiences in service.delivers {
         may.publish(subject::deliveries_to(*audiences));
     }
@@ -279,6 +281,18 @@ mod tests {
             // The message module publishes on its own subjects when a copy of it stops.
             let expected = matches!(holder, Holder::Service("group" | "message"));
             assert_eq!(holder.permissions().may_publish(&change), expected, "{holder:?}");
+        }
+    }
+
+    #[test]
+    fn only_copies_of_a_service_hear_and_tell_each_other_what_they_spent() {
+        let spent = subject::spent("message", "sends");
+        for holder in Holder::all() {
+            let may = holder.permissions();
+            let is_copy = holder == Holder::Service("message");
+            assert_eq!(may.may_publish(&spent), is_copy, "{holder:?}");
+            let hears = may.subscribe.iter().any(|pattern| matches(pattern, spent.as_str()));
+            assert_eq!(hears, is_copy || holder == Holder::Operator, "{holder:?}");
         }
     }
 

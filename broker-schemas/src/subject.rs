@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::delivery::Spent;
 use crate::{Audiences, EdgeId, Error, Exposure, GroupId, MethodSpec, ServiceSpec, UserId};
 
 /// A subject to publish on or to subscribe to. Only this module makes one.
@@ -117,6 +118,18 @@ pub fn fact(service: &str, fact: &str, about: u64) -> Subject {
 #[must_use]
 pub fn facts(service: &str, fact: &str) -> Subject {
     Subject(format!("natter.event.{service}.v1.{fact}.*"))
+}
+
+/// `natter.event.<service>.v1.spent.<limit>`: what the copies of a service spent of the budgets of one of its limits.
+#[must_use]
+pub fn spent(service: &str, limit: &'static str) -> Subject {
+    Subject(format!("natter.event.{service}.v1.{}.{limit}", Spent::NAME))
+}
+
+/// `natter.event.<service>.v1.spent.*`: the same, of any of its limits.
+#[must_use]
+pub fn spent_of_any(service: &str) -> Subject {
+    facts(service, Spent::NAME)
 }
 
 /// `natter.event.<service>.>`: every fact of a service.
@@ -259,6 +272,9 @@ pub fn parse(subject: &str) -> Option<Addressed> {
         "event" => {
             let service = crate::find_service(tokens.next()?)?;
             let name = tokens.nth(1)?;
+            if name == Spent::NAME {
+                return Some(Addressed::Fact(&Spent::SPEC));
+            }
             service.facts.iter().find(|fact| fact.name == name).map(Addressed::Fact)
         }
         exposure => {
@@ -315,6 +331,12 @@ mod tests {
         {
             assert!(client_call(call).is_err(), "{call}");
         }
+    }
+
+    #[test]
+    fn what_copies_spent_is_found_again_by_its_subject() {
+        let found = parse(spent("message", "typing").as_str());
+        assert!(matches!(found, Some(Addressed::Fact(fact)) if fact.name == Spent::NAME));
     }
 
     #[test]

@@ -142,7 +142,12 @@ impl Bus {
         self.publish(&subject::fact(F::SERVICE, F::NAME, fact.about()), body.into()).await
     }
 
-    async fn publish(&self, subject: &Subject, body: Bytes) -> Result<(), Error> {
+    /// Whose connections they are.
+    pub(crate) fn holder(&self) -> Holder {
+        self.shared.holder
+    }
+
+    pub(crate) async fn publish(&self, subject: &Subject, body: Bytes) -> Result<(), Error> {
         self.check_permission(subject)?;
         if !self.shared.outgoing.is_up() {
             return Err(Error::unavailable("not connected to the bus"));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::large_futures, reason = "a test's stack has room")]
 
+mod budgets;
 mod doors;
 mod reconnect;
 

@@ -63,7 +63,7 @@ impl Part for Friend {
         let silences = Silences::new(database.clone());
         let store = Store::new(database);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
-        let changes = settings.changes();
+        let (changes, sharing) = settings.changes().shared(&bus, "changes").await?;
         let module =
             Arc::new(Module { bus: bus.clone(), store: store.clone(), silences, limits: settings, changes });
         let serving = process
@@ -73,6 +73,7 @@ impl Part for Friend {
             .await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();
+        worker.spawn(stop.clone().run_until_cancelled_owned(sharing));
         worker.spawn(stop.clone().run_until_cancelled_owned(module.empty_outbox()));
         worker.close();
         Ok(Running::new(Self::NAME, async move {

@@ -19,7 +19,7 @@ pub struct Settings {
     pub max_pending: u32,
     /// How many users one user may block.
     pub max_blocked: u32,
-    /// How many requests, answers and ends of friendships one user may make at once; 0 for no limit. Per copy of the module.
+    /// How many requests, answers and ends of friendships one user may make at once; 0 for no limit.
     pub change_burst: u32,
     /// Milliseconds after which a user may make one more, 1 or more.
     pub change_interval_ms: u64,

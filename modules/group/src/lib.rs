@@ -89,8 +89,9 @@ impl Part for Group {
         let silences = Silences::new(database.clone());
         let store = Store::new(database);
         let bus = process.bus(Holder::Service(Self::NAME)).await?;
-        let (turns, making) = (Turns::default(), settings.making());
-        let changes = settings.changes();
+        let turns = Turns::default();
+        let (making, sharing_making) = settings.making().shared(&bus, "making").await?;
+        let (changes, sharing_changes) = settings.changes().shared(&bus, "changes").await?;
         let module = Arc::new(Module {
             bus: bus.clone(),
             store: store.clone(),
@@ -104,6 +105,8 @@ impl Part for Group {
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;
         let stop = CancellationToken::new();
         let worker = TaskTracker::new();
+        worker.spawn(stop.clone().run_until_cancelled_owned(sharing_making));
+        worker.spawn(stop.clone().run_until_cancelled_owned(sharing_changes));
         let follower = module.clone();
         worker.spawn(stop.clone().run_until_cancelled_owned(async move { follower.rules.follow().await }));
         worker.spawn(stop.clone().run_until_cancelled_owned(module.empty_outbox()));

@@ -22,12 +22,12 @@ pub struct Settings {
     pub max_asking: u32,
     /// How many people a group may keep out, 1 to 1,000. Default: 1,000.
     pub max_blocked: u32,
-    /// How many groups a user may make at once; 0 for no limit. Per copy of the module. Default: 20.
+    /// How many groups a user may make at once; 0 for no limit. Default: 20.
     pub create_burst: u32,
     /// Milliseconds after which a user may make one more, 1 or more. Default: 30,000.
     pub create_interval_ms: u64,
-    /// How many other changes of groups one user may make at once, joining and leaving among them; 0 for no limit. Per copy
-    /// of the module. Default: 60.
+    /// How many other changes of groups one user may make at once, joining and leaving among them; 0 for no limit.
+    /// Default: 60.
     pub change_burst: u32,
     /// Milliseconds after which a user may make one more, 1 or more. Default: 1,000.
     pub change_interval_ms: u64,

@@ -112,6 +112,8 @@ impl Part for Message {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (watch, handing_over) = watch::Watch::new(bus.clone(), stop.clone());
         tasks.spawn(handing_over);
+        let (limits, sharing) = limits::Limits::new(&settings).shared(&bus).await?;
+        tasks.spawn(stop.clone().run_until_cancelled_owned(sharing));
         let module = Arc::new(Module {
             bus: bus.clone(),
             store: store.clone(),
@@ -122,7 +124,7 @@ impl Part for Message {
             rules,
             silences,
             watch,
-            limits: limits::Limits::new(&settings),
+            limits,
             settings,
         });
         let follower = module.clone();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker_schemas::{Conversation, Error, UserId};
 use moka::sync::Cache;
-use natter_host::Limiter;
+use natter_host::{Bus, Limiter};
 use uuid::Uuid;
 
 use crate::Settings;
@@ -36,6 +36,20 @@ impl Limits {
             typing: Limiter::new(1, second),
             counted: Cache::builder().max_capacity(COUNTED_KEPT).time_to_live(COUNTED_FOR).build(),
         }
+    }
+
+    /// The same limits in every copy of the module; see [`Limiter::shared`].
+    pub(crate) async fn shared(
+        self,
+        bus: &Bus,
+    ) -> anyhow::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+        let (sends, sharing_sends) = self.sends.shared(bus, "sends").await?;
+        let (changes, sharing_changes) = self.changes.shared(bus, "changes").await?;
+        let (typing, sharing_typing) = self.typing.shared(bus, "typing").await?;
+        let sharing = async move {
+            tokio::join!(sharing_sends, sharing_changes, sharing_typing);
+        };
+        Ok((Self { sends, changes, typing, ..self }, sharing))
     }
 
     /// Counts a send. Who repeats one because its answer got lost isn't slowed down for it.

@@ -15,10 +15,9 @@ const WITHIN_MAX_S: u32 = 315_360_000;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How many messages a user may send at once before the rate below applies, 1 or more; and as many edits, recalls and
-    /// reactions. Per copy of the module.
+    /// reactions.
     pub send_burst: u32,
     /// How many messages a user may send per second on average, and as many edits, recalls and reactions; 0 for no limit.
-    /// Per copy of the module.
     pub send_per_second: u32,
     /// The most messages in one transaction, 1 to 1,024.
     pub batch: usize,

@@ -1,7 +1,7 @@
 //! Examples of what modules and edges tell each other beside calls.
 
 use broker_schemas::caller::Passport;
-use broker_schemas::delivery::{Attachment, Push};
+use broker_schemas::delivery::{Attachment, Pieces, Push, Spent};
 use broker_schemas::{Delivery, Identity, Role, Timestamp, group, user};
 
 use super::{Example, group_id, list, other, session_id, then, user_id};
@@ -48,6 +48,17 @@ pub(super) fn examples() -> Vec<Example> {
             "Attachment",
             "of a user with every role",
             &Attachment { identity: identity(every_role()), passport: vec![], valid_for_ms: 0 },
+        ),
+        other(
+            "Spent",
+            "of the budgets of two users",
+            &Spent {
+                by: u64::MAX,
+                pieces: list(vec![
+                    Pieces { key: vec![7], count: 1 },
+                    Pieces { key: vec![172, 2], count: 300 },
+                ]),
+            },
         ),
         other("Passport", "of a user", &Passport { key: 1, identity: identity(vec![]), expires_at: then() }),
         other(

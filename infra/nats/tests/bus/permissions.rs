@@ -49,6 +49,8 @@ fn subjects() -> Vec<String> {
         }
         subjects.extend(service.facts.iter().map(|fact| subject::fact(name, fact.name, 7).into_inner()));
         subjects.push(subject::facts_of(name).into_inner());
+        subjects.push(subject::spent(name, "sends").into_inner());
+        subjects.push(subject::spent_of_any(name).into_inner());
         subjects.push(format!("$SRV.INFO.{name}"));
         subjects.push(format!("$SRV.STATS.{name}.copy"));
     }
