@@ -1,20 +1,26 @@
-//! Limits on guessing passwords and on making accounts. They count in memory, so each copy of the module has its own.
+//! Limits on guessing passwords and on making accounts.
 //!
 //! A wrong password costs a piece of three budgets: that of the account from this address, that of the address, and,
 //! from an address the owner never signed in from, that of the account. So one address can't try many accounts, many
 //! addresses can't try one account, and none of it locks the owner out of where they usually are.
+//!
+//! What was spent is in the module's tables, so it counts in every copy and across restarts, and a right password writes
+//! nothing there. What is under way counts in the memory of its copy: with several copies, a volley may fail once in each of
+//! them, and all of it is to be waited for afterwards.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use broker_schemas::Error;
-use moka::sync::Cache;
+use broker_schemas::{Error, Timestamp};
+use natter_host::{Bus, Failure, Limiter};
 
 use crate::Settings;
+use crate::store::Store;
 
-/// How many keys one limit remembers; the least used ones are forgotten first.
-const REMEMBERED: u64 = 100_000;
+/// How often an attempt looks anew because another one failed while it looked.
+const LOOKS: usize = 20;
 
 /// Where a client is, as far as limits go: an IPv4 address, or the /64 of an IPv6 address, of which one customer has
 /// them all.
@@ -45,50 +51,93 @@ impl Origin {
 /// The limits.
 #[derive(Debug)]
 pub(crate) struct Guessing {
-    account_from_origin: Budgets,
-    origin: Budgets,
-    account_from_strangers: Budgets,
-    registrations: Budgets,
+    limits_guessing: bool,
+    /// How many attempts from one address may fail at once.
+    origin_burst: u32,
+    store: Arc<Store>,
+    under_way: Arc<UnderWay>,
+    registrations: Limiter<String>,
 }
 
 impl Guessing {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let every = Duration::from_secs;
-        let login = |burst: usize, refill| {
-            let burst = if settings.limit_guessing { u32::try_from(burst).unwrap_or(u32::MAX) } else { 0 };
-            Budgets::new(burst, refill)
-        };
+    pub(crate) fn new(settings: &Settings, store: Arc<Store>) -> Self {
+        // More than can be under way at once, so that a crowd behind one address that comes back after a restart isn't
+        // taken for guessing.
+        let origin_burst = settings.hash_threads + settings.hash_queue + 100;
+        let interval = Duration::from_millis(settings.register_interval_ms);
         Self {
-            account_from_origin: login(5, every(30)),
-            // More than can be under way at once, so that a crowd behind one address that comes back after a restart
-            // isn't taken for guessing.
-            origin: login(settings.hash_threads + settings.hash_queue + 100, every(1)),
-            account_from_strangers: login(50, every(30)),
-            registrations: Budgets::new(
-                settings.register_burst,
-                Duration::from_millis(settings.register_interval_ms),
-            ),
+            limits_guessing: settings.limit_guessing,
+            origin_burst: u32::try_from(origin_burst).unwrap_or(u32::MAX),
+            store,
+            under_way: Arc::default(),
+            registrations: Limiter::new(settings.register_burst, interval),
         }
+    }
+
+    /// The same limit on making accounts in every copy of the module; see [`Limiter::shared`].
+    ///
+    /// # Errors
+    /// When the bus doesn't take the subscription.
+    pub(crate) async fn shared(
+        self,
+        bus: &Bus,
+    ) -> anyhow::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+        let (registrations, sharing) = self.registrations.shared(bus, "registrations").await?;
+        Ok((Self { registrations, ..self }, sharing))
     }
 
     /// Begins an attempt at the password of `account`, which need not exist.
     ///
     /// # Errors
-    /// [`broker_schemas::Code::RateLimited`].
-    pub(crate) fn attempt(
+    /// [`broker_schemas::Code::RateLimited`]; [`broker_schemas::Code::Unavailable`] when too many fail at the same time.
+    pub(crate) async fn attempt(
         &self,
+        now: Timestamp,
         account: &str,
         origin: &Origin,
         origin_is_known: bool,
-    ) -> Result<Attempt, Error> {
-        let mut attempt = Attempt { spent: Vec::with_capacity(3) };
-        let pair = format!("{account} {}", origin.as_str());
-        attempt.spend(&self.account_from_origin, &pair)?;
-        attempt.spend(&self.origin, origin.as_str())?;
-        if !origin_is_known {
-            attempt.spend(&self.account_from_strangers, account)?;
+    ) -> Result<Attempt, Failure> {
+        let budgets = self.budgets(account, origin, origin_is_known);
+        if budgets.is_empty() {
+            return Ok(self.begun(now, budgets));
         }
-        Ok(attempt)
+        let keys: Vec<_> = budgets.iter().map(|budget| &*budget.key).collect();
+        for _ in 0..LOOKS {
+            let failures = self.under_way.lock().failures;
+            let whole_at = self.store.budgets_whole_at(&keys).await?;
+            let mut counts = self.under_way.lock();
+            // One that failed meanwhile is not under way any more, and may not be in what was read.
+            if counts.failures != failures {
+                continue;
+            }
+            counts
+                .begin(&budgets, &whole_at, now)
+                .map_err(|wait| Error::rate_limited("too many wrong passwords", wait))?;
+            drop(counts);
+            return Ok(self.begun(now, budgets));
+        }
+        Err(Error::unavailable("too many sign-ins fail at once; try again").into())
+    }
+
+    fn begun(&self, now: Timestamp, budgets: Vec<Budget>) -> Attempt {
+        let (store, under_way) = (self.store.clone(), self.under_way.clone());
+        Attempt { store, under_way, now, budgets, failed: false }
+    }
+
+    /// What a wrong password costs a piece of. In the order of their keys: so are they locked.
+    fn budgets(&self, account: &str, origin: &Origin, origin_is_known: bool) -> Vec<Budget> {
+        if !self.limits_guessing {
+            return Vec::new();
+        }
+        let (every, origin) = (Duration::from_secs, origin.as_str());
+        let mut budgets = Vec::with_capacity(3);
+        if !origin_is_known {
+            budgets.push(Budget { key: format!("account {account}"), burst: 50, refill: every(30) });
+        }
+        budgets.push(Budget { key: format!("origin {origin}"), burst: self.origin_burst, refill: every(1) });
+        // The account last: a name may have spaces, and an address has none.
+        budgets.push(Budget { key: format!("pair {origin} {account}"), burst: 5, refill: every(30) });
+        budgets
     }
 
     /// Counts a registration.
@@ -96,114 +145,149 @@ impl Guessing {
     /// # Errors
     /// [`broker_schemas::Code::RateLimited`].
     pub(crate) fn registration(&self, origin: &Origin) -> Result<(), Error> {
-        let spent = self.registrations.spend(origin.as_str());
-        spent.map(drop).map_err(|wait| Error::rate_limited("too many new accounts from this address", wait))
+        self.registrations.check(&origin.0, "too many new accounts from this address")
+    }
+}
+
+/// So many pieces can be spent at once, and one comes back every `refill`.
+#[derive(Debug)]
+struct Budget {
+    key: String,
+    burst: u32,
+    refill: Duration,
+}
+
+impl Budget {
+    /// Whether there is a piece left when `under_way` more are as good as spent; else, how long to wait for one. All that must
+    /// be known is when the budget is whole again (the generic cell rate algorithm).
+    fn check(&self, now: Timestamp, whole_at: Option<&Timestamp>, under_way: u32) -> Result<(), Duration> {
+        let spent = whole_at.map_or(0, |whole_at| u64::try_from(whole_at.0 - now.0).unwrap_or(0));
+        let missing = Duration::from_millis(spent) + self.refill.saturating_mul(under_way.saturating_add(1));
+        missing
+            .checked_sub(self.refill.saturating_mul(self.burst))
+            .filter(|wait| !wait.is_zero())
+            .map_or(Ok(()), Err)
+    }
+}
+
+/// The attempts that are under way in this copy: never more than the calls that it answers at once.
+#[derive(Debug, Default)]
+struct UnderWay(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// How many there are, by the keys of the budgets that they may cost.
+    attempts: HashMap<String, u32>,
+    /// How many have failed so far.
+    failures: u64,
+}
+
+impl UnderWay {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    /// Counts an attempt, or says how long to wait.
+    fn begin(
+        &mut self,
+        budgets: &[Budget],
+        whole_at: &HashMap<String, Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
+        for budget in budgets {
+            let under_way = self.attempts.get(&budget.key).copied().unwrap_or(0);
+            budget.check(now, whole_at.get(&budget.key), under_way)?;
+        }
+        for budget in budgets {
+            *self.attempts.entry(budget.key.clone()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, budgets: &[Budget]) {
+        for budget in budgets {
+            if let Some(count) = self.attempts.get_mut(&budget.key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.attempts.remove(&budget.key);
+                }
+            }
+        }
     }
 }
 
 /// An attempt at a password. Unless it turns out wrong, it costs nothing.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    spent: Vec<Spent>,
+    store: Arc<Store>,
+    under_way: Arc<UnderWay>,
+    now: Timestamp,
+    budgets: Vec<Budget>,
+    failed: bool,
 }
 
 impl Attempt {
-    fn spend(&mut self, budgets: &Budgets, key: &str) -> Result<(), Error> {
-        let spent = budgets.spend(key);
-        let spent = spent.map_err(|wait| Error::rate_limited("too many wrong passwords", wait))?;
-        self.spent.extend(spent);
-        Ok(())
-    }
-
     /// The password was wrong.
-    pub(crate) fn failed(mut self) {
-        self.spent.clear();
+    ///
+    /// # Errors
+    /// When that can't be stored. Whoever tried must not be told that it was wrong, then.
+    pub(crate) async fn failed(mut self) -> Result<(), Failure> {
+        if self.budgets.is_empty() {
+            return Ok(());
+        }
+        self.failed = true;
+        let pieces: Vec<_> = self.budgets.iter().map(|budget| (&*budget.key, budget.refill)).collect();
+        self.store.spend(self.now, &pieces).await
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        for spent in &self.spent {
-            spent.give_back();
-        }
-    }
-}
-
-/// One budget per key, of which `burst` pieces can be spent at once and one comes back every `refill`.
-#[derive(Debug)]
-struct Budgets {
-    burst: u32,
-    refill: Duration,
-    budgets: Cache<String, Arc<Budget>>,
-}
-
-/// When the budget is whole again: all that must be known of it (the generic cell rate algorithm).
-#[derive(Debug)]
-struct Budget {
-    whole_at: Mutex<Instant>,
-}
-
-/// A piece that was spent.
-#[derive(Debug)]
-struct Spent {
-    budget: Arc<Budget>,
-    piece: Duration,
-}
-
-impl Budgets {
-    /// No limit when `burst` is 0.
-    fn new(burst: u32, refill: Duration) -> Self {
-        let whole_after = refill.saturating_mul(burst).max(Duration::from_secs(1));
-        let budgets = Cache::builder().max_capacity(REMEMBERED).time_to_idle(whole_after).build();
-        Self { burst, refill, budgets }
-    }
-
-    /// Spends a piece, or says how long to wait for one.
-    fn spend(&self, key: &str) -> Result<Option<Spent>, Duration> {
-        if self.burst == 0 {
-            return Ok(None);
-        }
-        let now = Instant::now();
-        let budget = self.budgets.get_with_by_ref(key, || Arc::new(Budget { whole_at: Mutex::new(now) }));
-        budget.spend(now, self.refill, self.refill.saturating_mul(self.burst))?;
-        Ok(Some(Spent { budget, piece: self.refill }))
-    }
-}
-
-impl Budget {
-    fn spend(&self, now: Instant, piece: Duration, all: Duration) -> Result<(), Duration> {
-        let mut whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let then = (*whole_at).max(now) + piece;
-        let missing = then - now;
-        if missing > all {
-            return Err(missing - all);
-        }
-        *whole_at = then;
-        Ok(())
-    }
-}
-
-impl Spent {
-    fn give_back(&self) {
-        let mut whole_at = self.budget.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *whole_at = whole_at.checked_sub(self.piece).unwrap_or(*whole_at);
+        let mut counts = self.under_way.lock();
+        counts.end(&self.budgets);
+        counts.failures += u64::from(self.failed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tests::each_database;
 
-    fn guessing() -> Guessing {
-        Guessing::new(&Settings::default())
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn guessing(store: &Arc<Store>) -> Guessing {
+        Guessing::new(&Settings::default(), store.clone())
     }
 
     fn origin(last: u8) -> Origin {
         Origin::of(Some(&format!("192.0.2.{last}")))
     }
 
-    fn fail(guessing: &Guessing, account: &str, origin: &Origin, known: bool) -> Result<(), Error> {
-        guessing.attempt(account, origin, known).map(Attempt::failed)
+    async fn attempt(
+        guessing: &Guessing,
+        account: &str,
+        origin: &Origin,
+        known: bool,
+    ) -> Result<Attempt, Failure> {
+        guessing.attempt(NOW, account, origin, known).await
+    }
+
+    async fn fail(guessing: &Guessing, account: &str, origin: &Origin, known: bool) -> Result<(), Failure> {
+        attempt(guessing, account, origin, known).await?.failed().await
+    }
+
+    /// How long the refusal says to wait.
+    fn wait(refused: Result<(), Failure>) -> u64 {
+        match refused {
+            Err(Failure::Refused(error)) => {
+                assert_eq!(error.code, broker_schemas::Code::RateLimited);
+                error.retry_after_ms.unwrap().into()
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -218,88 +302,158 @@ mod tests {
         assert_eq!(Origin::of(None).0, "unknown");
     }
 
-    #[test]
-    fn five_wrong_passwords_and_then_a_pause() {
-        let guessing = guessing();
-        for _ in 0..5 {
-            fail(&guessing, "alice", &origin(1), true).unwrap();
-        }
-        let error = fail(&guessing, "alice", &origin(1), true).unwrap_err();
-        assert_eq!(error.code, broker_schemas::Code::RateLimited);
-        let wait = error.retry_after_ms.unwrap();
-        assert!((25_000..=30_000).contains(&wait), "{wait}");
-        fail(&guessing, "bob", &origin(1), true).unwrap();
+    #[tokio::test]
+    async fn five_wrong_passwords_and_then_a_pause_in_every_copy_and_after_a_restart() {
+        each_database(async |store| {
+            let store = Arc::new(store);
+            let copies = [guessing(&store), guessing(&store)];
+            for attempt in 0..5 {
+                fail(&copies[attempt % 2], "alice", &origin(1), true).await.unwrap();
+            }
+            for copy in copies.iter().chain([&guessing(&store)]) {
+                assert_eq!(wait(fail(copy, "alice", &origin(1), true).await), 30_000);
+                fail(copy, "bob", &origin(1), true).await.unwrap();
+            }
+        })
+        .await;
     }
 
-    #[test]
-    fn right_passwords_cost_nothing() {
-        let guessing = guessing();
-        for _ in 0..1_000 {
-            drop(guessing.attempt("alice", &origin(1), true).unwrap());
-        }
-        fail(&guessing, "alice", &origin(1), true).unwrap();
+    #[tokio::test]
+    async fn right_passwords_cost_nothing_and_are_written_nowhere() {
+        each_database(async |store| {
+            let store = Arc::new(store);
+            let guessing = guessing(&store);
+            for _ in 0..100 {
+                drop(attempt(&guessing, "alice", &origin(1), true).await.unwrap());
+            }
+            assert_eq!(store.forget_whole_budgets(Timestamp(i64::MAX)).await.unwrap(), 0);
+            fail(&guessing, "alice", &origin(1), true).await.unwrap();
+            assert_eq!(store.forget_whole_budgets(Timestamp(i64::MAX)).await.unwrap(), 2);
+            assert!(guessing.under_way.lock().attempts.is_empty());
+        })
+        .await;
     }
 
-    #[test]
-    fn attempts_under_way_count_so_that_a_volley_is_no_way_around() {
-        let guessing = guessing();
-        let volley: Vec<_> = (0..10).map(|_| guessing.attempt("alice", &origin(1), true)).collect();
-        assert_eq!(volley.iter().filter(|attempt| attempt.is_ok()).count(), 5);
+    #[tokio::test]
+    async fn attempts_under_way_count_so_that_a_volley_is_no_way_around() {
+        each_database(async |store| {
+            let guessing = guessing(&Arc::new(store));
+            let origin = origin(1);
+            let volley = (0..10).map(|_| attempt(&guessing, "alice", &origin, true));
+            let volley = futures_util::future::join_all(volley).await;
+            assert_eq!(volley.iter().filter(|attempt| attempt.is_ok()).count(), 5);
+            for attempt in volley.into_iter().flatten() {
+                attempt.failed().await.unwrap();
+            }
+            assert_eq!(wait(fail(&guessing, "alice", &origin, true).await), 30_000);
+        })
+        .await;
     }
 
-    #[test]
-    fn many_addresses_lock_an_account_but_not_its_owner() {
-        let guessing = guessing();
-        let failed = (1..=200).filter(|last| fail(&guessing, "alice", &origin(*last), false).is_ok()).count();
-        assert_eq!(failed, 50);
-        fail(&guessing, "alice", &origin(250), false).unwrap_err();
-        fail(&guessing, "alice", &origin(251), true).unwrap();
+    #[tokio::test]
+    async fn of_many_who_look_while_others_fail_no_more_get_through() {
+        each_database(async |store| {
+            let guessing = guessing(&Arc::new(store));
+            let origin = origin(1);
+            let all = (0..50).map(|_| fail(&guessing, "alice", &origin, true));
+            let all = futures_util::future::join_all(all).await;
+            assert_eq!(all.iter().filter(|failed| failed.is_ok()).count(), 5);
+        })
+        .await;
     }
 
-    #[test]
-    fn one_address_cannot_try_many_accounts() {
-        let guessing = guessing();
-        let failed =
-            (0..1_000).filter(|n| fail(&guessing, &format!("user{n}"), &origin(1), false).is_ok()).count();
-        let Settings { hash_threads, hash_queue, .. } = Settings::default();
-        let burst = hash_threads + hash_queue + 100;
-        assert!((burst..burst + 5).contains(&failed), "{failed}");
+    #[tokio::test]
+    async fn many_addresses_lock_an_account_but_not_its_owner() {
+        each_database(async |store| {
+            let guessing = guessing(&Arc::new(store));
+            for last in 1..=50 {
+                fail(&guessing, "alice", &origin(last), false).await.unwrap();
+            }
+            wait(fail(&guessing, "alice", &origin(250), false).await);
+            fail(&guessing, "alice", &origin(251), true).await.unwrap();
+        })
+        .await;
     }
 
-    #[test]
-    fn a_refused_attempt_spends_nothing() {
-        let guessing = guessing();
-        for _ in 0..5 {
-            fail(&guessing, "alice", &origin(1), false).unwrap();
-        }
-        for _ in 0..100 {
-            fail(&guessing, "alice", &origin(1), false).unwrap_err();
-        }
-        for last in 2..=46 {
-            fail(&guessing, "alice", &origin(last), false).unwrap();
-        }
-        fail(&guessing, "alice", &origin(99), false).unwrap_err();
+    #[tokio::test]
+    async fn a_name_with_spaces_spends_nothing_of_others() {
+        each_database(async |store| {
+            let guessing = guessing(&Arc::new(store));
+            for name in ["192.0.2.1 alice", "alice 192.0.2.1", "alice from 192.0.2.1"] {
+                for _ in 0..5 {
+                    fail(&guessing, name, &origin(2), false).await.unwrap();
+                }
+            }
+            fail(&guessing, "alice", &origin(1), true).await.unwrap();
+        })
+        .await;
     }
 
-    #[test]
-    fn a_budget_comes_back_piece_by_piece() {
-        let (piece, all) = (Duration::from_secs(10), Duration::from_secs(20));
-        let start = Instant::now();
-        let budget = Budget { whole_at: Mutex::new(start) };
-        budget.spend(start, piece, all).unwrap();
-        budget.spend(start, piece, all).unwrap();
-        assert_eq!(budget.spend(start + Duration::from_secs(4), piece, all), Err(Duration::from_secs(6)));
-        budget.spend(start + piece, piece, all).unwrap();
-        budget.spend(start + piece, piece, all).unwrap_err();
+    #[tokio::test]
+    async fn one_address_cannot_try_many_accounts() {
+        each_database(async |store| {
+            let settings = Settings { hash_threads: 1, hash_queue: 1, ..Settings::default() };
+            let guessing = Guessing::new(&settings, Arc::new(store));
+            for n in 0..102 {
+                fail(&guessing, &format!("user{n}"), &origin(1), false).await.unwrap();
+            }
+            assert_eq!(wait(fail(&guessing, "another", &origin(1), false).await), 1_000);
+        })
+        .await;
     }
 
-    #[test]
-    fn registrations_are_limited_per_address_unless_told_otherwise() {
-        let limited = guessing();
-        let made = (0..100).filter(|_| limited.registration(&origin(1)).is_ok()).count();
-        assert_eq!(made, 20);
-        limited.registration(&origin(2)).unwrap();
-        let unlimited = Guessing::new(&Settings { register_burst: 0, ..Settings::default() });
-        assert!((0..1_000).all(|_| unlimited.registration(&origin(1)).is_ok()));
+    #[tokio::test]
+    async fn a_refused_attempt_spends_nothing() {
+        each_database(async |store| {
+            let guessing = guessing(&Arc::new(store));
+            for _ in 0..5 {
+                fail(&guessing, "alice", &origin(1), false).await.unwrap();
+            }
+            for _ in 0..100 {
+                wait(fail(&guessing, "alice", &origin(1), false).await);
+            }
+            for last in 2..=46 {
+                fail(&guessing, "alice", &origin(last), false).await.unwrap();
+            }
+            wait(fail(&guessing, "alice", &origin(99), false).await);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_budget_comes_back_piece_by_piece() {
+        each_database(async |store| {
+            let guessing = guessing(&Arc::new(store));
+            for _ in 0..5 {
+                fail(&guessing, "alice", &origin(1), true).await.unwrap();
+            }
+            let fail_after = async |seconds| {
+                let now = NOW.after(Duration::from_secs(seconds));
+                guessing.attempt(now, "alice", &origin(1), true).await?.failed().await
+            };
+            assert_eq!(wait(fail_after(4).await), 26_000);
+            fail_after(30).await.unwrap();
+            assert_eq!(wait(fail_after(30).await), 30_000);
+            // Nothing is left of what was spent long ago.
+            for _ in 0..5 {
+                fail_after(3_600).await.unwrap();
+            }
+            assert_eq!(wait(fail_after(3_600).await), 30_000);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn registrations_are_limited_per_address_unless_told_otherwise() {
+        each_database(async |store| {
+            let store = Arc::new(store);
+            let limited = guessing(&store);
+            let made = (0..100).filter(|_| limited.registration(&origin(1)).is_ok()).count();
+            assert_eq!(made, 20);
+            limited.registration(&origin(2)).unwrap();
+            let unlimited = Guessing::new(&Settings { register_burst: 0, ..Settings::default() }, store);
+            assert!((0..1_000).all(|_| unlimited.registration(&origin(1)).is_ok()));
+        })
+        .await;
     }
 }

@@ -50,7 +50,7 @@ mod welcome;
 use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
-use broker_schemas::{Error, Service, UserId, user};
+use broker_schemas::{Error, Service, Timestamp, UserId, user};
 use natter_host::{
     Batcher, Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Silences, Verifier,
 };
@@ -100,6 +100,7 @@ impl Part for User {
         let rules = RulesInForce::open(database.clone()).await?;
         let silences = Silences::new(database.clone());
         let store = Arc::new(Store::new(database));
+        let (guessing, sharing) = Guessing::new(&settings, store.clone()).shared(&bus).await?;
         let module = Arc::new(Module {
             bus: bus.clone(),
             rules,
@@ -107,7 +108,7 @@ impl Part for User {
             resumptions: Resuming::start(store.clone(), bus.clone()),
             store,
             passwords: Passwords::new(&settings)?,
-            guessing: Guessing::new(&settings),
+            guessing,
             signer: Signer::load(&key, settings.passport_lifetime(), &verifier)?,
             verifier,
             settings,
@@ -115,6 +116,7 @@ impl Part for User {
         let serving = process.serve::<user::User, _>(bus, module.clone()).await?;
 
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(sharing));
         tasks.spawn(presence::watch_edges(module.clone(), stop.clone()));
         tasks.spawn(departure::tell_of_departures(module.clone(), stop.clone()));
         let follower = module.clone();
@@ -147,9 +149,9 @@ impl Module {
     ) -> Result<(String, String)> {
         let (name, stored) = self.store.name_and_password(user).await?.ok_or_else(no_such_user)?;
         let origin = guessing::Origin::of(client_address);
-        let attempt = self.guessing.attempt(&name::key(&name), &origin, true)?;
+        let attempt = self.guessing.attempt(Timestamp::now(), &name::key(&name), &origin, true).await?;
         if !self.passwords.verify(password, Some(stored.clone())).await? {
-            attempt.failed();
+            attempt.failed().await?;
             return Err(Error::forbidden(format!("{field}: this is not your password")).into());
         }
         Ok((name, stored))

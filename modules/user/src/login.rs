@@ -17,12 +17,12 @@ impl Handle<Login> for Module {
         let account = self.store.credentials(&name, &origin).await?;
 
         let origin_is_known = account.as_ref().is_some_and(|account| account.origin_is_known);
-        let attempt = self.guessing.attempt(&name, &origin, origin_is_known)?;
+        let attempt = self.guessing.attempt(Timestamp::now(), &name, &origin, origin_is_known).await?;
         let stored = account.as_ref().map(|account| account.password.clone());
         let good = self.passwords.verify(request.password.into(), stored).await?;
         // An account that doesn't exist and a wrong password look the same, and take the same time.
         let Some(account) = account.filter(|_| good) else {
-            attempt.failed();
+            attempt.failed().await?;
             return Err(wrong().into());
         };
         drop(attempt);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_schemas::Timestamp;
 use broker_schemas::user::PresenceChanged;
 use natter_host::{Bus, Result};
 use tokio::time::MissedTickBehavior;
@@ -48,14 +49,15 @@ impl Module {
         Ok(())
     }
 
-    /// Looks through the sessions.
+    /// Looks through the sessions, and what guessing cost.
     async fn begin_round(&self) -> Result<()> {
         let lost = self.store.begin_round().await?;
         self.tell_presence(&lost).await;
         let expired = self.store.forget_expired_sessions().await?;
+        let whole = self.store.forget_whole_budgets(Timestamp::now()).await?;
         let attached = self.store.attached_sessions().await?;
         metrics::gauge!("natter_user_sessions_attached").set(attached as f64);
-        tracing::debug!(lost = lost.len(), expired, attached, "sessions looked through");
+        tracing::debug!(lost = lost.len(), expired, whole, attached, "sessions looked through");
         Ok(())
     }
 }

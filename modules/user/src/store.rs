@@ -8,6 +8,7 @@
 mod bans;
 mod edges;
 mod found;
+mod guesses;
 mod ids;
 mod resumes;
 mod sessions;
@@ -38,6 +39,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "administration", include_str!("../migrations/0002_administration.sql")),
     (3, "rules", RULES_TABLE),
     (4, "silences", SILENCE_TABLE),
+    (6, "guessing", include_str!("../migrations/0006_guessing.sql")),
 ];
 
 /// How many rows one statement names; both databases take more.

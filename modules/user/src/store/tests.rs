@@ -1,6 +1,7 @@
 //! Each test runs once per database that there is, each time with tables of its own.
 
 mod administration;
+mod guesses;
 mod resumes;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::{Edge, MIGRATIONS, NewSession, OpenSession, Resumption, Store};
 use crate::guessing::Origin;
 use crate::token::{Token, TokenHash};
 
-async fn each_database(test: impl AsyncFn(Store)) {
+pub(crate) async fn each_database(test: impl AsyncFn(Store)) {
     for there in databases("user", MIGRATIONS).await {
         println!("with {}", there.name);
         test(Store::new(there.database.clone())).await;
