@@ -8,12 +8,6 @@ read -ra suites <<<"${SUITES:-conversation whole_conversations groups kicks resu
 tests=()
 for suite in "${suites[@]}"; do tests+=(--test "$suite"); done
 
-# Not as it should be with several copies, each of which counts by itself: how often others are told that somebody types, and
-# how often a password was guessed.
-each_copy_counts=(
-    typing_is_told_to_the_others_at_most_once_a_second_and_stored_nowhere
-    who_has_an_account_can_neither_be_found_out_nor_guessed_by_signing_in
-)
 # These stop one part to see what the others do, or try a door that isn't for staff: where all parts are in each process, there
 # is neither.
 apart=(
@@ -27,7 +21,6 @@ apart=(
 
 for topology in "$@"; do
     skips=()
-    [ "$topology" = standalone ] || skips+=("${each_copy_counts[@]}")
     [ "$topology" = distributed ] || skips+=("${apart[@]}")
     # What runs on several machines has a database that they all reach.
     [ "$topology" = standalone ] || skips+=(sqlite)
