@@ -39,6 +39,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 cleanup() {
+    set +e
     [ -f "$dir/data/postmaster.pid" ] && "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1
     rm -rf "$dir"
 }
