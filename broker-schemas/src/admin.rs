@@ -34,11 +34,11 @@ service! {
     /// What operators, moderators and auditors do.
     Admin = "admin" version 1,
     calls: [
-        user::Lookup, user::FindUsers, user::SetRole, user::ListStaff, user::SetBan, user::EndSessions, user::SystemAccount,
+        user::Lookup, user::Resolve, user::FindUsers, user::SetRole, user::ListStaff, user::SetBan, user::EndSessions, user::SystemAccount,
         user::GetCensus, user::SetSilence, user::SetRules,
         friend::SetSilence,
         group::MemberIds, group::DissolveByStaff, group::SetSilence, group::SetRules,
-        message::Post, message::GetReach, message::Remove, message::SetSilence, message::SetRules,
+        message::Post, message::GetReach, message::GetAuthor, message::Remove, message::SetSilence, message::SetRules,
     ],
     hears: [],
     delivers: [Everyone];

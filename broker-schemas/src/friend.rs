@@ -185,6 +185,8 @@ pub struct SetSilence {
     pub user: UserId,
     /// Until when; none lets the user again.
     pub until: Option<Timestamp>,
+    /// Grows with each mute, of whomever: one that comes late doesn't undo a newer one of the same user.
+    pub version: u64,
 }
 
 /// See [`Friend`]'s `forget_user`.

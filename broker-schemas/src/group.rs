@@ -131,7 +131,8 @@ pub enum Visible {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// 1 to 64 characters, none of them a control character. It need not be unique.
+    /// 1 to 64 characters, none of them a control character. It need not be unique, but not the platform's own, in whatever case
+    /// and spacing.
     pub name: Text<NAME_BYTES>,
     /// Friends, who are members at once; nobody when absent.
     pub members: Option<List<UserId, INVITED_MAX>>,
@@ -281,7 +282,7 @@ pub struct Announce {
 pub struct Rename {
     /// Which group.
     pub group: GroupId,
-    /// 1 to 64 characters, none of them a control character.
+    /// 1 to 64 characters, none of them a control character. Not the platform's own, in whatever case and spacing.
     pub name: Text<NAME_BYTES>,
 }
 
@@ -465,6 +466,8 @@ pub struct SetSilence {
     pub user: UserId,
     /// Until when; none lets the user again.
     pub until: Option<Timestamp>,
+    /// Grows with each mute, of whomever: one that comes late doesn't undo a newer one of the same user.
+    pub version: u64,
 }
 
 /// See [`Group`]'s `set_rules`.

@@ -112,6 +112,9 @@ service! {
     /// How far a campaign has come.
     "reach": GetReach => Reach { by: Part, on: [Internal], repeat: Read, deadline_ms: 3_000 }
 
+    /// Who sent a message.
+    "author": GetAuthor => Author { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
+
     /// Erases what a message says, whoever sent it but for whom the request spares.
     "remove": Remove => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 
@@ -597,6 +600,23 @@ pub struct Reach {
     pub read: u64,
 }
 
+/// See [`Message`]'s `author`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct GetAuthor {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The message's place in it.
+    pub seq: Seq,
+}
+
+/// Who sent a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Author {
+    /// The sender.
+    pub user: UserId,
+}
+
 /// See [`Message`]'s `remove`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
@@ -619,6 +639,8 @@ pub struct SetSilence {
     pub user: UserId,
     /// Until when; none lets the user write again.
     pub until: Option<Timestamp>,
+    /// Grows with each mute, of whomever: one that comes late doesn't undo a newer one of the same user.
+    pub version: u64,
 }
 
 /// See [`Message`]'s `set_rules`.

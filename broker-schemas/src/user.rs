@@ -19,6 +19,8 @@ pub const PASSWORD_BYTES: usize = 512;
 pub const LOOKUP_MAX: usize = 1_024;
 /// The most users with a role.
 pub const STAFF_MAX: usize = 1_000;
+/// The name of the platform's own account, which nobody can register.
+pub const PLATFORM_NAME: &str = "natter";
 /// The most users whom a moderator may not act on: those with a role, and the platform's own account.
 pub const SPARED_MAX: usize = STAFF_MAX + 1;
 /// How many closed sessions one [`ReportSessions`] may name.
@@ -66,6 +68,9 @@ service! {
 
     /// Profiles of many users at once; those that don't exist are left out.
     "lookup": Lookup => Profiles { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
+
+    /// Who has a name, whatever the case of its letters.
+    "resolve": Resolve => Registered { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
 
     /// A new passport for a session that is still open. The passport may have expired; the session counts.
     "renew": Renew => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 5_000 }
@@ -229,6 +234,14 @@ pub struct Profile {
 pub struct Lookup {
     /// Which users.
     pub users: List<UserId, LOOKUP_MAX>,
+}
+
+/// See [`User`]'s `resolve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    /// The whole name.
+    pub name: Text<NAME_BYTES>,
 }
 
 /// Profiles, in no particular order.
@@ -405,6 +418,8 @@ pub struct SetSilence {
     pub user: UserId,
     /// Until when; none lets the user again.
     pub until: Option<Timestamp>,
+    /// Grows with each mute, of whomever: one that comes late doesn't undo a newer one of the same user.
+    pub version: u64,
 }
 
 /// See [`User`]'s `set_rules`.

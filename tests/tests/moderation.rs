@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use broker_schemas::group::Admission;
 use broker_schemas::message::{self, EditedEvent, RecalledEvent, Recipient};
-use broker_schemas::{Code, Conversation, GroupId, Role, Seq, Timestamp, UserId, friend, group, user};
+use broker_schemas::{Code, Conversation, GroupId, Role, Seq, Timestamp, UserId, admin, friend, group, user};
 use natter_client::{Chat, ChatOptions, SignInError, Update};
 use natter_tests::device::{Connection, Device, Refusal};
+use natter_tests::records::Records;
 use natter_tests::shell::grant_at_console;
 use natter_tests::{Backend, Person, Platform, Shell, Terminal, on_both_databases};
 use serde_json::Value;
@@ -186,6 +187,37 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn whom_one_mutes_and_another_lets_speak_at_once_is_one_of_both_to_every_module(backend: Backend) {
+        let (mut platform, _) = moderated(backend).await;
+        platform.start("admin2").await;
+        let door = platform.address_of(natter_tests::ADMIN_EDGE, "tcp").await;
+        let bob = Device::register(&door, "bob").await;
+        let mut moderators = Vec::new();
+        for name in ["first", "second"] {
+            drop(Device::register(&door, name).await);
+            grant_at_console(&platform, name, Role::Moderator).await;
+            moderators.push(Device::sign_in(&door, name).await);
+        }
+        let mut kept = Vec::new();
+        for module in ["message", "user", "group", "friend"] {
+            kept.push(Records::of(&platform, module).await);
+        }
+        for round in 0..30 {
+            let until = Some(Timestamp(Timestamp::now().0 + 3_600_000));
+            let (mute, unmute) =
+                (admin::Mute { user: bob.user, until }, admin::Mute { user: bob.user, until: None });
+            let (muted, unmuted) = tokio::join!(moderators[0].call(&mute), moderators[1].call(&unmute));
+            muted.and(unmuted).unwrap();
+            let mut found = Vec::new();
+            for records in &mut kept {
+                found.push(records.numbers("SELECT until, version FROM silence").await);
+            }
+            assert!(found.iter().all(|each| *each == found[0]), "round {round}: {found:?}");
+        }
+    }
+}
+
+on_both_databases! {
     async fn who_is_muted_says_nothing_by_names_announcements_invitations_and_requests_either(backend: Backend) {
         let (mut platform, shell) = moderated(backend).await;
         let place = platform.address("tcp").await;
@@ -285,6 +317,7 @@ on_both_databases! {
         remove(&operator, welcome.conversation, welcome.seq).await.done();
         operator.run(&["dissolve-group", &team.to_string()]).await.done();
 
+        let friends = alice.create("friends", &[], Admission::Invitation).await;
         for name in ["Natter", "n a t t e r", "NAT\u{200d}TER"] {
             let shown = user::SetDisplayName { display_name: name.try_into().unwrap() };
             assert_eq!(alice.call(&shown).await.unwrap_err().code, Code::Conflict, "{name}");
@@ -292,7 +325,20 @@ on_both_databases! {
             let display_name = Some(name.try_into().unwrap());
             let register = user::Register { name: login.name, password: login.password, display_name };
             assert_eq!(alice.call(&register).await.unwrap_err().code, Code::Conflict, "{name}");
+            let name = || name.try_into().unwrap();
+            let create = group::Create { name: name(), members: None, admission: None, visible: None };
+            assert_eq!(alice.call(&create).await.unwrap_err().code, Code::Conflict);
+            let rename = group::Rename { group: friends, name: name() };
+            assert_eq!(alice.call(&rename).await.unwrap_err().code, Code::Conflict);
         }
+
+        // What was done to somebody is found, also where the request didn't name whom.
+        let log = audit(&platform).await;
+        assert_has(&log, "appoint", Some(root.user), "done");
+        assert_has(&log, "remove_message", Some(alice.user), "done");
+        assert_has(&log, "remove_message", Some(root.user), "forbidden");
+        let auditor = Shell::of(&platform, &door, "auditor");
+        assert_eq!(auditor.run(&["audit", "--method", "bann"]).await.refused(), "invalid");
     }
 }
 

@@ -18,7 +18,13 @@ CREATE TABLE silence (
 
 CREATE INDEX silence_by_until ON silence (until);";
 
-/// Who is silenced, in a module's tables, where a migration of the module made [`SILENCE_TABLE`].
+/// What brings the versions into that table, for a later migration.
+pub const SILENCE_VERSION: &str = "
+-- Grows with each mute and its end, so that an older one doesn't undo a newer one. What has ended stays, for its version.
+ALTER TABLE silence ADD COLUMN version BIGINT NOT NULL DEFAULT 0;";
+
+/// Who is silenced, in a module's tables, where migrations of the module made [`SILENCE_TABLE`] and
+/// [`SILENCE_VERSION`].
 #[derive(Debug, Clone)]
 pub struct Silences {
     database: Database,
@@ -31,26 +37,25 @@ impl Silences {
         Self { database }
     }
 
-    /// Silences a user until a moment, or lets the user speak again: what a module's `set_silence` does. What has ended is
-    /// forgotten.
+    /// Silences a user until a moment, or lets the user speak again: what a module's `set_silence` does. One that is older than
+    /// what the module knows of the user changes nothing: what was decided after it holds.
     ///
     /// # Errors
     /// When it can't be stored.
-    pub async fn set(&self, user: UserId, until: Option<Timestamp>) -> Result<()> {
-        const SET: &str = "
-            INSERT INTO silence (user_id, until) VALUES ($1, $2)
-            ON CONFLICT (user_id) DO UPDATE SET until = excluded.until";
-        const LIFT: &str = "DELETE FROM silence WHERE user_id = $1 OR until <= $2";
-        let now = Timestamp::now();
+    pub async fn set(&self, user: UserId, until: Option<Timestamp>, version: u64) -> Result<()> {
+        const SQL: &str = "
+            INSERT INTO silence (user_id, until, version) VALUES ($1, $2, $3)
+            ON CONFLICT (user_id) DO UPDATE SET until = excluded.until, version = excluded.version
+            WHERE silence.version < excluded.version";
         let mut transaction = self.database.begin().await?;
-        match until.filter(|until| *until > now) {
-            Some(until) => query(SET).bind(i64::from(user)).bind(until.0),
-            None => query(LIFT).bind(i64::from(user)).bind(now.0),
-        }
-        .execute(&mut *transaction)
-        .await?;
+        let set = query(SQL)
+            .bind(i64::from(user))
+            .bind(until.map_or(0, |until| until.0))
+            .bind(i64::try_from(version).unwrap_or(i64::MAX))
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
-        tracing::info!(%user, ?until, "silence set");
+        tracing::info!(%user, ?until, version, is_newer = set.rows_affected() > 0, "silence told");
         Ok(())
     }
 
@@ -108,7 +113,8 @@ mod tests {
     use super::*;
     use crate::Failure;
 
-    const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "silences", SILENCE_TABLE)];
+    const MIGRATIONS: &[(i64, &str, &str)] =
+        &[(1, "silences", SILENCE_TABLE), (2, "silences' versions", SILENCE_VERSION)];
 
     #[tokio::test]
     async fn a_silence_holds_for_its_user_alone_until_it_ends_or_is_lifted() {
@@ -118,7 +124,7 @@ mod tests {
             let ends = Timestamp(now.0 + 60_000);
             let check = async |who, at| check_not_silenced(database.read(), user(who), at).await;
             let silences = Silences::new(database.clone());
-            silences.set(user(1), Some(ends)).await.unwrap();
+            silences.set(user(1), Some(ends), 1).await.unwrap();
             assert!(silences.check(user(1)).await.is_err() && silences.check(user(2)).await.is_ok());
             let refused = check(1, now).await.unwrap_err();
             assert!(
@@ -127,12 +133,31 @@ mod tests {
             );
             assert!(check(2, now).await.is_ok(), "{}", test.name);
             assert!(check(1, ends).await.is_ok(), "{}: it has ended", test.name);
-            silences.set(user(1), Some(Timestamp(i64::MAX))).await.unwrap();
+            silences.set(user(1), Some(Timestamp(i64::MAX)), 2).await.unwrap();
             assert!(check(1, ends).await.is_err(), "{}: a later one replaces it", test.name);
-            silences.set(user(1), None).await.unwrap();
+            silences.set(user(1), None, 3).await.unwrap();
             assert!(check(1, now).await.is_ok(), "{}", test.name);
-            silences.set(user(1), Some(Timestamp(now.0 - 1))).await.unwrap();
+            silences.set(user(1), Some(Timestamp(now.0 - 1)), 4).await.unwrap();
             assert!(check(1, now).await.is_ok(), "{}: one that has ended is none", test.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn in_whatever_order_they_come_the_newest_holds_for_its_user() {
+        const FAR: Option<Timestamp> = Some(Timestamp(i64::MAX));
+        for test in crate::testing::databases("silence_versions", MIGRATIONS).await {
+            let user = |number| UserId::new(number).unwrap();
+            let silences = Silences::new(test.database.clone());
+            silences.set(user(1), None, 7).await.unwrap();
+            silences.set(user(1), FAR, 6).await.unwrap();
+            assert!(silences.check(user(1)).await.is_ok(), "{}: lifted before it came", test.name);
+            silences.set(user(2), FAR, 6).await.unwrap();
+            assert!(silences.check(user(2)).await.is_err(), "{}: another's versions don't count", test.name);
+            silences.set(user(1), FAR, 8).await.unwrap();
+            for late in [7, 8] {
+                silences.set(user(1), None, late).await.unwrap();
+                assert!(silences.check(user(1)).await.is_err(), "{}: undone by {late}", test.name);
+            }
         }
     }
 }

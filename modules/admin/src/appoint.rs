@@ -1,7 +1,7 @@
 //! `admin.appoint`: gives a user a role, from the machine that holds the bus credentials.
 
 use broker_schemas::admin::Appoint;
-use broker_schemas::user::{Named, SetRole};
+use broker_schemas::user::{Named, Resolve, SetRole};
 use broker_schemas::{Done, Part};
 use natter_host::{Call, Handle, Result};
 
@@ -13,9 +13,12 @@ impl Handle<Appoint> for Module {
         // The word is ours, whatever the caller says: nobody at the console passes for somebody elsewhere.
         let said = request.from.strip_prefix("console: ").unwrap_or(&request.from);
         let origin = format!("console: {said}");
-        let act = Act { origin, ..Act::of(call, &request, None) };
+        let found = self.bus.call(&call.scope, &Resolve { name: request.name.clone() }).await;
+        let on = found.as_ref().ok().map(|found| found.user);
+        let act = Act { origin, ..Act::of(call, &request, on) };
         self.audit(act, async {
-            let set = SetRole { user: Named::Name(request.name), role: request.role, has: true };
+            let user = Named::User(found?.user);
+            let set = SetRole { user, role: request.role, has: true };
             Ok(self.bus.call(&call.scope, &set).await?)
         })
         .await

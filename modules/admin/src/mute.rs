@@ -27,18 +27,28 @@ impl Handle<Mute> for Module {
                     return Err(Error::not_found("there is no such user").into());
                 }
             }
+            let version = self.store.next_mute(now).await?;
             // Four calls at once: large, and rarely made.
-            Ok(Box::pin(self.silence(&call.scope, user, until)).await?)
+            Ok(Box::pin(self.silence(&call.scope, user, until, version)).await?)
         })
         .await
     }
 }
 
 impl Module {
-    /// Tells every module through which one says something to others, at once.
-    async fn silence(&self, scope: &Scope, user: UserId, until: Option<Timestamp>) -> Checked<Done> {
-        let (messages, names) = (message::SetSilence { user, until }, user::SetSilence { user, until });
-        let (groups, requests) = (group::SetSilence { user, until }, friend::SetSilence { user, until });
+    /// Tells every module through which one says something to others, at once. Whatever two moderators do at the same time,
+    /// they all end with the one of the greater version.
+    async fn silence(
+        &self,
+        scope: &Scope,
+        user: UserId,
+        until: Option<Timestamp>,
+        version: u64,
+    ) -> Checked<Done> {
+        let (messages, names) =
+            (message::SetSilence { user, until, version }, user::SetSilence { user, until, version });
+        let (groups, requests) =
+            (group::SetSilence { user, until, version }, friend::SetSilence { user, until, version });
         let (messages, names, groups, requests) = tokio::join!(
             self.bus.call(scope, &messages),
             self.bus.call(scope, &names),

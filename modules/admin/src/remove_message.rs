@@ -1,7 +1,7 @@
 //! `admin.remove_message`: erases what a message says.
 
 use broker_schemas::admin::RemoveMessage;
-use broker_schemas::message::Remove;
+use broker_schemas::message::{GetAuthor, Remove};
 use broker_schemas::{Done, Moderator};
 use natter_host::{Call, Handle, Result};
 
@@ -10,7 +10,11 @@ use crate::Module;
 impl Handle<RemoveMessage> for Module {
     async fn handle(&self, call: &Call<Moderator>, request: RemoveMessage) -> Result<Done> {
         let RemoveMessage { conversation, seq } = request;
-        self.audited(call, &request, None, async {
+        // Asked before, so that the log says whose it was even if nobody learns what became of it.
+        let author = self.bus.call(&call.scope, &GetAuthor { conversation, seq }).await;
+        let on = author.as_ref().ok().map(|author| author.user);
+        self.audited(call, &request, on, async {
+            author?;
             let by = call.caller.signed_in().user();
             let spared = self.spared(call).await?;
             Ok(self.bus.call(&call.scope, &Remove { conversation, seq, by, spared }).await?)

@@ -3,6 +3,7 @@
 mod announcements;
 mod audit;
 mod campaigns;
+mod mutes;
 mod reports;
 mod rules;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/0002_audit.sqlite.sql"),
         postgres: include_str!("../migrations/0002_audit.postgres.sql"),
     },
+    Migration::both(3, "mutes", include_str!("../migrations/0003_mutes.sql")),
 ];
 
 /// This module's tables. Cheap to clone.

@@ -5,15 +5,18 @@ use std::fmt;
 use broker_schemas::friend::Gate;
 use broker_schemas::message::SetGate;
 use broker_schemas::{Timestamp, UserId};
-use natter_host::silence::SILENCE_TABLE;
+use natter_host::silence::{SILENCE_TABLE, SILENCE_VERSION};
 use natter_host::{Database, Result, Transaction};
 use sqlx::AnyConnection;
 
 use crate::relation::{Pair, Relation, Tie};
 
 /// What [`Database::open`] applies.
-pub(crate) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "friends", include_str!("../migrations/0001_friends.sql")), (2, "silences", SILENCE_TABLE)];
+pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "friends", include_str!("../migrations/0001_friends.sql")),
+    (2, "silences", SILENCE_TABLE),
+    (3, "silences' versions", SILENCE_VERSION),
+];
 
 /// The most entries of one kind in one answer, so that it fits into a message of the bus.
 pub(crate) const LISTED: u32 = 1_024;

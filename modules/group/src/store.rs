@@ -14,7 +14,7 @@ pub(crate) mod tests;
 use broker_schemas::rights::Role;
 use broker_schemas::{GroupId, Timestamp, UserId};
 use natter_host::rules::RULES_TABLE;
-use natter_host::silence::SILENCE_TABLE;
+use natter_host::silence::{SILENCE_TABLE, SILENCE_VERSION};
 use natter_host::{Database, Result};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
     (11, "silences", SILENCE_TABLE),
     (12, "tellers", include_str!("../migrations/0012_tellers.sql")),
+    (13, "silences' versions", SILENCE_VERSION),
 ];
 
 /// The most entries of one kind in one answer, so that it fits into a message of the bus.

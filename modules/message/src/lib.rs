@@ -16,6 +16,7 @@
 //! Nothing here knows about sockets, sessions, or why somebody is in a group.
 
 mod access;
+mod author;
 mod change;
 mod change_group;
 mod commit;

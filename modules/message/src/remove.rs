@@ -8,6 +8,7 @@ use natter_host::{Call, Handle, Result};
 
 use crate::Module;
 use crate::access::no_such_message;
+use crate::author::no_author;
 use crate::change::Applied;
 use crate::retry::retrying;
 use crate::store::Store;
@@ -27,7 +28,7 @@ async fn apply(store: &Store, request: &Remove) -> Result<Applied<RecalledEvent>
     let place = place.ok_or_else(no_such_message)?;
     let entry = Store::entry(&mut transaction, conversation, seq).await?.ok_or_else(no_such_message)?;
     if entry.notice.is_some() {
-        return Err(Error::forbidden("seq: nobody wrote this, so nobody can take it away").into());
+        return Err(no_author().into());
     }
     if spared.contains(&entry.from) {
         return Err(Error::forbidden(

@@ -11,7 +11,7 @@ use crate::Module;
 
 impl Handle<SetSilence> for Module {
     async fn handle(&self, _: &Call<Part>, request: SetSilence) -> Result<Done> {
-        self.silences.set(request.user, request.until).await?;
+        self.silences.set(request.user, request.until, request.version).await?;
         Ok(Done {})
     }
 }

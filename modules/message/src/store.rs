@@ -20,6 +20,7 @@ mod search;
 mod silences;
 
 use natter_host::rules::RULES_TABLE;
+use natter_host::silence::SILENCE_VERSION;
 use natter_host::{Database, Dialect, Failure, Migration, Transaction};
 use sqlx::AnyPool;
 
@@ -41,6 +42,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration::both(4, "administration", include_str!("../migrations/0004_administration.sql")),
     Migration::both(5, "rules", RULES_TABLE),
     Migration::both(10, "kept mutes", include_str!("../migrations/0010_kept_mutes.sql")),
+    Migration::both(11, "silences' versions", SILENCE_VERSION),
 ];
 
 type Result<T> = std::result::Result<T, Failure>;

@@ -34,6 +34,7 @@ mod register;
 mod renew;
 mod report;
 mod report_sessions;
+mod resolve;
 mod resume;
 mod set_ban;
 mod set_display_name;

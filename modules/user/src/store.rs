@@ -20,7 +20,7 @@ pub(crate) mod tests;
 use broker_schemas::user::{PresenceChanged, Profile};
 use broker_schemas::{SessionId, Timestamp, UserId};
 use natter_host::rules::RULES_TABLE;
-use natter_host::silence::SILENCE_TABLE;
+use natter_host::silence::{SILENCE_TABLE, SILENCE_VERSION};
 use natter_host::{Database, Result, Transaction, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row, query, query_as, query_scalar};
@@ -39,6 +39,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "administration", include_str!("../migrations/0002_administration.sql")),
     (3, "rules", RULES_TABLE),
     (4, "silences", SILENCE_TABLE),
+    (5, "silences' versions", SILENCE_VERSION),
     (6, "guessing", include_str!("../migrations/0006_guessing.sql")),
 ];
 

@@ -10,10 +10,13 @@ use super::rows::{bound_users, listing, padded, placeholders, user};
 use super::{Result, Store};
 
 impl Store {
-    /// Keeps a user from writing until a moment, or lets the user write again.
+    /// Keeps a user from writing until a moment, or lets the user write again, whatever was set before.
     #[cfg(test)]
     pub(crate) async fn set_silence(&self, user: UserId, until: Option<Timestamp>) -> Result<()> {
-        natter_host::Silences::new(self.database.clone()).set(user, until).await
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static VERSION: AtomicU64 = AtomicU64::new(0);
+        let version = VERSION.fetch_add(1, Ordering::Relaxed) + 1;
+        natter_host::Silences::new(self.database.clone()).set(user, until, version).await
     }
 
     /// Those of these users who can't write, each with until when.

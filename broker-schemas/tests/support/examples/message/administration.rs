@@ -27,7 +27,7 @@ fn campaigns() -> Vec<Example> {
 }
 
 fn moderation() -> Vec<Example> {
-    let silence = |until| message::SetSilence { user: user_id(7), until };
+    let silence = |until, version| message::SetSilence { user: user_id(7), until, version };
     vec![
         request(
             "in a direct conversation",
@@ -38,6 +38,9 @@ fn moderation() -> Vec<Example> {
             &message::Report { conversation: in_group(), seq: seq(128), reason: text(UNICODE) },
         ),
         done::<message::Report>(),
+        request("in a direct conversation", &message::GetAuthor { conversation: direct(), seq: seq(12) }),
+        request("in a group", &message::GetAuthor { conversation: in_group(), seq: seq(12) }),
+        reply::<message::GetAuthor>("a user", &message::Author { user: user_id(7) }),
         request(
             "in a direct conversation",
             &message::Remove {
@@ -52,8 +55,8 @@ fn moderation() -> Vec<Example> {
             &message::Remove { conversation: in_group(), seq: seq(1), by: user_id(3), spared: list(vec![]) },
         ),
         done::<message::Remove>(),
-        request("for a time", &silence(Some(then()))),
-        request("lifted", &silence(None)),
+        request("for a time", &silence(Some(then()), 1)),
+        request("lifted", &silence(None, u64::MAX)),
         reply::<message::SetSilence>("done", &Done {}),
         request("no rules", &message::SetRules { book: book(1, false) }),
         request("rules of every kind", &message::SetRules { book: book(300, true) }),
