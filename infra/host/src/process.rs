@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::serve::{Observer, Serving, With};
 use crate::telemetry::Health;
 use crate::{
-    Arguments, Bus, BusSettings, Database, DatabaseSettings, Handlers, Migration, Settings,
+    Arguments, Bus, BusSettings, Database, DatabaseSettings, Handlers, Migration, PlatformSettings, Settings,
     TelemetrySettings, Verifier, telemetry,
 };
 
@@ -164,6 +164,16 @@ impl Process {
         &self.settings
     }
 
+    /// What the platform is called.
+    ///
+    /// # Errors
+    /// When the settings have something else there than a name that can be read.
+    pub fn platform(&self) -> anyhow::Result<PlatformSettings> {
+        let platform: PlatformSettings = self.settings.section("platform")?;
+        platform.check()?;
+        Ok(platform)
+    }
+
     /// Says on `/readyz` that every part has started, or that they are stopping.
     pub fn set_ready(&self, ready: bool) {
         self.health.set_started(ready);
@@ -226,6 +236,7 @@ pub fn main<P: Part>(version: &'static str) -> ExitCode {
             ("bus", toml_of::<BusSettings>(&settings, "bus")?),
             ("database", toml_of::<DatabaseSettings>(&settings, "database")?),
             ("telemetry", toml_of::<TelemetrySettings>(&settings, "telemetry")?),
+            ("platform", toml_of::<PlatformSettings>(&settings, "platform")?),
             (P::NAME, toml_of::<P::Settings>(&settings, P::NAME)?),
         ];
         if arguments.print_config {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 /// The sections that a configuration may have, whichever process reads it.
 const SECTIONS: &[&str] =
-    &["bus", "telemetry", "database", "user", "friend", "group", "message", "admin", "edge"];
+    &["bus", "telemetry", "database", "platform", "user", "friend", "group", "message", "admin", "edge"];
 const DEFAULT_FILE: &str = "natter.toml";
 
 /// The flags that every process understands.

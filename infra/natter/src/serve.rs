@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use natter_host::{
-    BusSettings, DatabaseSettings, Part, Process, Running, Settings, TelemetrySettings, print_config, toml_of,
+    BusSettings, DatabaseSettings, Part, PlatformSettings, Process, Running, Settings, TelemetrySettings,
+    print_config, toml_of,
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -114,11 +115,12 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Every section as it is in force.
-fn sections(settings: &Settings) -> anyhow::Result<[(&'static str, toml::Value); 9]> {
+fn sections(settings: &Settings) -> anyhow::Result<[(&'static str, toml::Value); 10]> {
     Ok([
         ("bus", toml_of::<BusSettings>(settings, "bus")?),
         ("database", toml_of::<DatabaseSettings>(settings, "database")?),
         ("telemetry", toml_of::<TelemetrySettings>(settings, "telemetry")?),
+        ("platform", toml_of::<PlatformSettings>(settings, "platform")?),
         ("user", toml_of::<natter_user::Settings>(settings, "user")?),
         ("friend", toml_of::<natter_friend::Settings>(settings, "friend")?),
         ("group", toml_of::<natter_group::Settings>(settings, "group")?),

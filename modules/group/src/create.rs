@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use broker_schemas::group::{Change, Create, Created};
 use broker_schemas::{Error, List, SignedIn, Text, Timestamp, UserId};
-use natter_host::{Call, Handle, Result};
+use natter_host::{Call, Handle, Result, shown_name};
 
 use crate::store::Founding;
-use crate::{Checked, Module, Settings, group};
+use crate::{Checked, Module, Settings};
 
 /// How long the friend module may take, so that there is time left to make the group and to answer.
 const ASKING: Duration = Duration::from_secs(3);
@@ -19,7 +19,8 @@ impl Handle<Create> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Create) -> Result<Created> {
         let owner = call.caller.user();
         self.silences.check(owner).await?;
-        let name = group::name(&request.name)?;
+        let name = shown_name("name", &request.name)?;
+        self.platform.check_not_its_own("name", &name)?;
         self.rules.current().check_name("name", &name)?;
         let members = request.members.map(List::into_inner).unwrap_or_default();
         check_members(owner, &members, &self.limits)?;

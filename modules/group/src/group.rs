@@ -2,13 +2,9 @@
 
 use broker_schemas::group::{Admission, Announcement, Visible};
 use broker_schemas::rights::{Role, Standing};
-use broker_schemas::visible::{is_deceptive, is_visible};
 use broker_schemas::{Error, GroupId, Timestamp, UserId};
 
 use crate::Checked;
-
-/// The longest name of a group, in characters.
-const NAME_CHARACTERS: usize = 64;
 
 /// A group at one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,28 +110,8 @@ pub(crate) fn not_a_member() -> Error {
     Error::not_found("user: they are no member of this group")
 }
 
-/// The name that `text` gives, without the space around it.
-///
-/// # Errors
-/// Says what is accepted.
-pub(crate) fn name(text: &str) -> Checked<String> {
-    let text = text.trim();
-    let length = text.chars().count();
-    if !(1..=NAME_CHARACTERS).contains(&length) {
-        return Err(Error::invalid(format!(
-            "name: expected 1 to {NAME_CHARACTERS} characters, got {length}"
-        )));
-    }
-    if text.chars().any(is_deceptive) || !is_visible(text) {
-        return Err(Error::invalid("name: expected no control, direction or invisible characters"));
-    }
-    Ok(text.to_owned())
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use broker_schemas::Code;
-
     use super::*;
 
     pub(crate) const EARLIER: Timestamp = Timestamp(1_000);
@@ -210,25 +186,6 @@ pub(crate) mod tests {
                 let may = check_rank(Some(mine), theirs).is_ok();
                 assert_eq!(may, mine > theirs && mine > Role::Member, "{mine:?} on {theirs:?}");
             }
-        }
-    }
-
-    #[test]
-    fn a_name_is_short_and_can_be_shown() {
-        assert_eq!(name(" Friends of Ada ").unwrap(), "Friends of Ada");
-        assert!(name(&"ä".repeat(64)).is_ok());
-        for bad in [
-            "",
-            "   ",
-            "two\nlines",
-            "nul\0",
-            "\u{200b}",
-            "\u{200d}",
-            "a\u{202e}b",
-            "a\u{feff}",
-            &"ä".repeat(65),
-        ] {
-            assert_eq!(name(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
         }
     }
 }

@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, UserId};
-use natter_host::{Bus, Limiter, Part, Process, RulesInForce, Running, Silences};
+use natter_host::{Bus, Limiter, Part, PlatformSettings, Process, RulesInForce, Running, Silences};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -75,6 +75,7 @@ struct Module {
     /// What names and announcements must not contain.
     rules: RulesInForce,
     silences: Silences,
+    platform: PlatformSettings,
     making: Limiter<UserId>,
 }
 
@@ -84,6 +85,7 @@ impl Part for Group {
 
     async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
         settings.check()?;
+        let platform = process.platform()?;
         let database = process.database(Self::NAME, MIGRATIONS).await?;
         let rules = RulesInForce::open(database.clone()).await?;
         let silences = Silences::new(database.clone());
@@ -100,6 +102,7 @@ impl Part for Group {
             turns,
             rules,
             silences,
+            platform,
             making,
         });
         let serving = process.serve::<broker_schemas::group::Group, _>(bus, module.clone()).await?;

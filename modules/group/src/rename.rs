@@ -2,16 +2,17 @@
 
 use broker_schemas::group::{Change, Rename};
 use broker_schemas::{Done, Error, SignedIn, Text};
-use natter_host::{Call, Handle, Result};
+use natter_host::{Call, Handle, Result, shown_name};
 
 use crate::authorise::Allowed;
 use crate::change::{Applied, Rule};
-use crate::{Module, Settings, group};
+use crate::{Module, Settings};
 
 impl Handle<Rename> for Module {
     async fn handle(&self, call: &Call<SignedIn>, request: Rename) -> Result<Done> {
         let caller = call.caller.user();
         self.silences.check(caller).await?;
+        self.platform.check_not_its_own("name", &request.name)?;
         self.rules.current().check_name("name", &request.name)?;
         let outcome = self.change(caller, &request).await?;
         self.finish(&call.scope, &outcome).await
@@ -20,7 +21,7 @@ impl Handle<Rename> for Module {
 
 impl Rule for Rename {
     async fn apply(&self, allowed: &mut Allowed<Self>, _: &Settings) -> Result<Applied> {
-        let name = group::name(&self.name)?;
+        let name = shown_name("name", &self.name)?;
         if allowed.group.name == name {
             return Ok(Applied::Nothing);
         }

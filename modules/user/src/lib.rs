@@ -53,7 +53,8 @@ use std::sync::Arc;
 use broker_schemas::permission::Holder;
 use broker_schemas::{Error, Service, Timestamp, UserId, user};
 use natter_host::{
-    Batcher, Bus, BusSettings, Part, Process, Result, RulesInForce, Running, Silences, Verifier,
+    Batcher, Bus, BusSettings, Part, PlatformSettings, Process, Result, RulesInForce, Running, Silences,
+    Verifier,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -85,6 +86,7 @@ struct Module {
     silences: Silences,
     verifier: Verifier,
     settings: Settings,
+    platform: PlatformSettings,
 }
 
 impl Part for User {
@@ -93,6 +95,7 @@ impl Part for User {
 
     async fn start(process: &Process, settings: Settings) -> anyhow::Result<Running> {
         settings.check()?;
+        let platform = process.platform()?;
         let bus_settings: BusSettings = process.settings().section("bus")?;
         let verifier = process.verifier()?;
         let key = bus_settings.directory.join("passport.key");
@@ -113,6 +116,7 @@ impl Part for User {
             signer: Signer::load(&key, settings.passport_lifetime(), &verifier)?,
             verifier,
             settings,
+            platform,
         });
         let serving = process.serve::<user::User, _>(bus, module.clone()).await?;
 

@@ -2,7 +2,7 @@
 
 use broker_schemas::user::{Register, Registered};
 use broker_schemas::{Anyone, Error};
-use natter_host::{Call, Handle, Result};
+use natter_host::{Call, Handle, Result, shown_name};
 
 use crate::guessing::Origin;
 use crate::{Module, name, password};
@@ -11,8 +11,9 @@ impl Handle<Register> for Module {
     async fn handle(&self, call: &Call<Anyone>, request: Register) -> Result<Registered> {
         name::check(&request.name)?;
         password::check("password", &request.password, &request.name)?;
-        let display_name = name::display_name(request.display_name.as_deref().unwrap_or(&request.name))?;
-        name::check_not_the_platforms(&display_name, &self.settings.system_name)?;
+        let display_name =
+            shown_name("display_name", request.display_name.as_deref().unwrap_or(&request.name))?;
+        self.platform.check_not_its_own("display_name", &display_name)?;
         let rules = self.rules.current();
         rules.check_name("name", &request.name)?;
         rules.check_name("display_name", &display_name)?;

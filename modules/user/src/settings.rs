@@ -33,8 +33,6 @@ pub struct Settings {
     pub sessions_per_user: u32,
     /// Seconds of silence after which an edge counts as gone and its sessions as closed, 5 to 300. Default: 10.
     pub edge_lease_s: u32,
-    /// What users see as the sender of what the platform itself writes, 1 to 64 characters. Default: "Natter".
-    pub system_name: String,
 }
 
 impl Default for Settings {
@@ -51,7 +49,6 @@ impl Default for Settings {
             session_lifetime_days: 30,
             sessions_per_user: 20,
             edge_lease_s: 10,
-            system_name: "Natter".into(),
         }
     }
 }
@@ -72,10 +69,6 @@ impl Settings {
         );
         ensure!((1..=1_000).contains(&self.sessions_per_user), "user.sessions_per_user: expected 1 to 1000");
         ensure!((5..=300).contains(&self.edge_lease_s), "user.edge_lease_s: expected 5 to 300");
-        ensure!(
-            crate::name::display_name(&self.system_name).is_ok(),
-            "user.system_name: expected 1 to 64 characters, none of them invisible"
-        );
         Ok(())
     }
 
@@ -103,6 +96,5 @@ mod tests {
         assert!(error.to_string().contains("user.passport_lifetime_s"), "{error}");
         assert!(Settings { sessions_per_user: 0, ..Settings::default() }.check().is_err());
         assert!(Settings { hash_threads: 0, ..Settings::default() }.check().is_err());
-        assert!(Settings { system_name: " ".into(), ..Settings::default() }.check().is_err());
     }
 }

@@ -8,7 +8,7 @@ use crate::{Module, name};
 
 impl Handle<SystemAccount> for Module {
     async fn handle(&self, _: &Call<Part>, _: SystemAccount) -> Result<Registered> {
-        let found = self.store.system_account(self.settings.system_name.trim()).await?;
+        let found = self.store.system_account(self.platform.name.trim()).await?;
         let user = found.ok_or_else(|| {
             Error::conflict(format!("a user has the name {}, which is the platform's own", name::RESERVED))
         })?;
