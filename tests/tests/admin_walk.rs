@@ -8,7 +8,8 @@ use broker_schemas::{List, Role, UserId, announcement, group, message, user};
 use natter_client::{Event, Update};
 use natter_tests::records::{Records, make_accounts};
 use natter_tests::shell::grant_at_console;
-use natter_tests::{Person, Platform, Shell, Terminal, befriend, on_both_databases};
+use natter_tests::{ADMIN_EDGE, Person, Platform, Shell, Terminal, befriend, on_both_databases};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How many accounts a campaign reaches here.
@@ -205,6 +206,44 @@ on_both_databases! {
         let watched = root.start(&["campaign", "watch", &all]).wait_with_output().await.unwrap();
         let said = String::from_utf8(watched.stdout).unwrap();
         assert!(said.starts_with(&format!("campaign {all} cancelled: sent ")), "{said}");
+    }
+}
+
+on_both_databases! {
+    async fn who_watches_a_campaign_goes_on_when_the_edge_is_back(backend: Backend) {
+        let mut platform = Platform::distributed(backend).await;
+        let (plain, door) = (platform.tcp().await, platform.start_admin_edge().await);
+        drop(Person::register(&plain, "root").await);
+        grant_at_console(&platform, "root", Role::Operator).await;
+        let root = Shell::of(&platform, &door, "root");
+        let create = ["campaign", "create", "later", "later", "--all", "--starts-at", "1h"];
+        let later = root.run(&create).await.done()["campaign"].to_string();
+        root.run(&["campaign", "start", &later]).await.done();
+
+        let mut watching = root.start(&["campaign", "watch", &later]);
+        let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+        let mut says = async |wanted: &str| {
+            let said = async {
+                loop {
+                    let line = lines.next_line().await.unwrap().expect("it goes on");
+                    if line.starts_with(wanted) {
+                        return;
+                    }
+                }
+            };
+            timeout(Duration::from_secs(60), said).await.unwrap_or_else(|_| panic!("it doesn't say {wanted}"));
+        };
+        let waits = format!("campaign {later} waits for its start");
+        says(&waits).await;
+        let same = format!("edge.tcp={}", platform.address_of(ADMIN_EDGE, "tcp").await);
+        platform.set(ADMIN_EDGE, &same);
+        platform.kill(ADMIN_EDGE).await;
+        says("offline (").await;
+        platform.start(ADMIN_EDGE).await;
+        says(&waits).await;
+        root.run(&["campaign", "cancel", &later]).await.done();
+        says(&format!("campaign {later} cancelled")).await;
+        assert!(watching.wait().await.unwrap().success());
     }
 }
 

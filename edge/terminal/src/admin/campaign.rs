@@ -79,7 +79,7 @@ pub(super) struct Create {
     per_second: Option<u32>,
 }
 
-pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &mut Desk, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create(arguments) => create(desk, arguments).await,
         Command::DryRun(Which { campaign }) => {

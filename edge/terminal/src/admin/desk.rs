@@ -6,9 +6,10 @@ use std::io::{Read, Write};
 use anyhow::Context;
 use broker_schemas::{Error, Method, Text, UserId, user};
 use futures_util::StreamExt;
-use natter_client::{CallError, Client};
+use natter_client::CallError;
 use serde::Serialize;
 
+use super::door::Visit;
 use super::table::Table;
 use crate::exit::Failure;
 use crate::text::Safe;
@@ -17,13 +18,18 @@ use crate::text::Safe;
 const AT_ONCE: usize = 16;
 
 pub(super) struct Desk {
-    client: Client,
+    visit: Visit,
     json: bool,
 }
 
 impl Desk {
-    pub(super) const fn new(client: Client, json: bool) -> Self {
-        Self { client, json }
+    pub(super) const fn new(visit: Visit, json: bool) -> Self {
+        Self { visit, json }
+    }
+
+    /// Leaves it.
+    pub(super) async fn leave(self) {
+        self.visit.leave().await;
     }
 
     /// Whether to answer with a JSON document.
@@ -32,18 +38,23 @@ impl Desk {
     }
 
     pub(super) async fn call<R: Method>(&self, request: &R) -> Result<R::Reply, Failure> {
-        Ok(self.client.call(request).await?)
+        Ok(self.visit.client.call(request).await?)
     }
 
     /// Whether the connection is there.
     pub(super) fn is_connected(&self) -> bool {
-        self.client.closed().is_none()
+        self.visit.client.closed().is_none()
+    }
+
+    /// Signs in once more, on a new connection.
+    pub(super) async fn reconnect(&mut self) -> Result<(), Failure> {
+        self.visit.enter_again().await
     }
 
     /// Who is called `name`.
     pub(super) async fn user(&self, name: &str) -> Result<UserId, Failure> {
         let name = limited("the name", name)?;
-        match self.client.call(&user::Find { name: name.clone() }).await {
+        match self.visit.client.call(&user::Find { name: name.clone() }).await {
             Ok(profile) => Ok(profile.user),
             Err(CallError::Refused { error, outcome }) => {
                 // Which of several names it was.
@@ -65,7 +76,7 @@ impl Desk {
     pub(super) async fn names(&self, users: impl IntoIterator<Item = UserId>) -> Names {
         let users: std::collections::BTreeSet<_> = users.into_iter().collect();
         let ask = |user| async move {
-            let profile = self.client.call(&user::GetProfile { user: Some(user) }).await.ok()?;
+            let profile = self.visit.client.call(&user::GetProfile { user: Some(user) }).await.ok()?;
             Some((user, profile.name))
         };
         let found = futures_util::stream::iter(users).map(ask).buffer_unordered(AT_ONCE);

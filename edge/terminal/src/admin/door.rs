@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use broker_schemas::{Code, Text, user};
+use broker_schemas::{Code, Error, Outcome, Text, user};
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
-use natter_client::{Address, Client};
+use natter_client::{Address, CallError, Client};
 
 use super::Door;
 use super::desk::limited;
@@ -19,14 +19,21 @@ const SESSIONS: usize = 4;
 /// A connection on which somebody is signed in.
 pub(super) struct Visit {
     pub(super) client: Client,
-    /// Nothing keeps the session for the next command.
-    is_passing: bool,
-    /// No other command uses the session meanwhile.
-    _kept: Option<Kept>,
+    server: Address,
+    session: Session,
+}
+
+/// What a further connection signs in with.
+enum Session {
+    /// The one that a file keeps for the next command.
+    Kept(Kept),
+    /// Nothing keeps it.
+    Passing(user::Login),
 }
 
 struct Kept {
     file: TokenFile,
+    /// No other command uses the session meanwhile.
     _lock: File,
 }
 
@@ -35,15 +42,15 @@ pub(super) async fn enter(door: &Door, tokens: Option<PathBuf>) -> Result<Visit,
     let Some(name) = &door.name else {
         return Err(Failure::Usage("who are you? --as NAME, or NATTER_ADMIN in the environment".into()));
     };
-    let kept = tokens.and_then(|directory| free_session(&directory, &door.server, name));
-    let (client, _events) = Client::connect(&door.server).await?;
-    let resumed = match &kept {
-        Some(kept) => resume(&client, &kept.file).await?,
-        None => false,
+    let server = door.server.clone();
+    let kept = tokens.and_then(|directory| free_session(&directory, &server, name));
+    let (client, _events) = Client::connect(&server).await?;
+    let kept = match kept {
+        Some(kept) if resume(&client, &kept.file).await? => {
+            return Ok(Visit { client, server, session: Session::Kept(kept) });
+        }
+        kept => kept,
     };
-    if resumed {
-        return Ok(Visit { client, is_passing: false, _kept: kept });
-    }
     let password = match &door.password {
         Some(password) => password.clone(),
         None => ask_password(name)?,
@@ -51,14 +58,29 @@ pub(super) async fn enter(door: &Door, tokens: Option<PathBuf>) -> Result<Visit,
     let (name, password) = (limited("--as", name)?, limited("the password", &password)?);
     let login = user::Login { name, password, device: Text::new("natter admin").ok() };
     let session = client.call(&login).await?;
-    let saved = kept.as_ref().is_some_and(|kept| kept.file.save(&session.token).is_ok());
-    Ok(Visit { client, is_passing: !saved, _kept: kept })
+    let saved = kept.filter(|kept| kept.file.save(&session.token).is_ok());
+    Ok(Visit { client, server, session: saved.map_or(Session::Passing(login), Session::Kept) })
 }
 
 impl Visit {
+    /// Signs in on a new connection, in the place of one that was lost.
+    pub(super) async fn enter_again(&mut self) -> Result<(), Failure> {
+        let (client, _events) = Client::connect(&self.server).await?;
+        match &self.session {
+            Session::Kept(kept) if resume(&client, &kept.file).await? => {}
+            Session::Kept(_) => {
+                let error = Error::new(Code::Unauthenticated, "the session is over; sign in again");
+                return Err(CallError::Refused { error, outcome: Outcome::Rejected }.into());
+            }
+            Session::Passing(login) => drop(client.call(login).await?),
+        }
+        self.client = client;
+        Ok(())
+    }
+
     /// Leaves; the session stays, if it is kept.
     pub(super) async fn leave(self) {
-        if self.is_passing {
+        if let Session::Passing(_) = self.session {
             // That it may stay behind is no reason to fail.
             let _ = self.client.call(&user::Logout {}).await;
         }

@@ -127,14 +127,14 @@ pub async fn admin(args: AdminArgs) -> anyhow::Result<()> {
 async fn run(args: AdminArgs) -> anyhow::Result<()> {
     let AdminArgs { door, command } = args;
     let visit = door::enter(&door, crate::token::directory()).await?;
-    let desk = Desk::new(visit.client.clone(), door.json);
+    let mut desk = Desk::new(visit, door.json);
     // Boxed: one of many futures, and large.
-    let done = Box::pin(carry_out(&desk, command)).await;
-    visit.leave().await;
+    let done = Box::pin(carry_out(&mut desk, command)).await;
+    desk.leave().await;
     done
 }
 
-async fn carry_out(desk: &Desk, command: Command) -> anyhow::Result<()> {
+async fn carry_out(desk: &mut Desk, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Roles(command) => roles::run(desk, command).await,
         Command::Announce(command) => announce::run(desk, command).await,

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use broker_schemas::admin::{self, Campaign, CampaignState};
-use broker_schemas::{Outcome, Timestamp};
+use broker_schemas::{Code, Outcome, Timestamp};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::state;
@@ -15,12 +15,13 @@ use crate::text::Safe;
 /// How often to ask how far it is.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Follows a campaign until nothing more is sent. A module that can't be reached for now ends nothing.
-pub(super) async fn run(desk: &Desk, campaign: u64) -> anyhow::Result<()> {
+/// Follows a campaign until nothing more is sent. An edge that goes away ends nothing, nor a module that can't be reached for
+/// now.
+pub(super) async fn run(desk: &mut Desk, campaign: u64) -> anyhow::Result<()> {
     let bars = (!desk.is_json() && std::io::stderr().is_terminal()).then(Bars::new);
     let mut last = String::new();
     loop {
-        let line = match desk.call(&admin::GetCampaign { campaign }).await {
+        let line = match ask(desk, campaign).await {
             Ok(found) => {
                 if let Some(bars) = &bars {
                     bars.show(&found);
@@ -34,20 +35,40 @@ pub(super) async fn run(desk: &Desk, campaign: u64) -> anyhow::Result<()> {
                 }
                 line
             }
-            Err(Failure::Call(error)) if error.outcome() != Outcome::Rejected && desk.is_connected() => {
-                let line = format!("campaign {campaign}: {error}; asking again");
+            Err(failure) if is_passing(&failure) => {
+                let line = match desk.is_connected() {
+                    true => format!("campaign {campaign}: {failure}; asking again"),
+                    false => format!("offline ({failure}); trying again"),
+                };
                 if let Some(bars) = &bars {
                     bars.say(&line);
                 }
                 line
             }
-            Err(error) => return Err(error.into()),
+            Err(failure) => return Err(failure.into()),
         };
         if bars.is_none() && line != last {
             desk.line(&line)?;
             last = line;
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// How far a campaign is, asked on a new connection when the last one was lost.
+async fn ask(desk: &mut Desk, campaign: u64) -> Result<Campaign, Failure> {
+    if !desk.is_connected() {
+        desk.reconnect().await?;
+    }
+    desk.call(&admin::GetCampaign { campaign }).await
+}
+
+/// Whether another attempt may go better.
+fn is_passing(failure: &Failure) -> bool {
+    match failure {
+        Failure::Usage(_) => false,
+        Failure::Unreachable(_) => true,
+        Failure::Call(error) => error.outcome() != Outcome::Rejected || error.code() == Code::RateLimited,
     }
 }
 
@@ -113,8 +134,32 @@ impl Bars {
 
 #[cfg(test)]
 mod tests {
+    use broker_schemas::Error;
+    use natter_client::CallError;
+
     use super::super::tests::running;
     use super::*;
+
+    #[test]
+    fn what_passes_is_tried_again_and_a_refusal_is_not() {
+        let refused = |code| {
+            let error = Error::new(code, "no");
+            let outcome = error.outcome();
+            Failure::Call(CallError::Refused { error, outcome })
+        };
+        assert!(is_passing(&Failure::Unreachable("connection refused".into())));
+        assert!(is_passing(&Failure::Call(CallError::NotSent("the connection is gone".into()))));
+        for (code, passes) in [
+            (Code::Unavailable, true),
+            (Code::Timeout, true),
+            (Code::RateLimited, true),
+            (Code::Forbidden, false),
+            (Code::NotFound, false),
+            (Code::Unauthenticated, false),
+        ] {
+            assert_eq!(is_passing(&refused(code)), passes, "{code:?}");
+        }
+    }
 
     #[test]
     fn progress_says_how_many_of_how_many_and_what_holds_it_up() {
