@@ -29,8 +29,15 @@ pub(crate) enum Relation {
     Stranger,
 }
 
+impl Person {
+    /// Whether this is the platform's own account: nobody else can have its name.
+    pub(crate) fn is_platform(&self) -> bool {
+        self.relation == Relation::Stranger && self.name.as_str() == user::PLATFORM_NAME
+    }
+}
+
 impl State {
-    /// The people to show, in order: friends by name, then requests, then others whom the user talked to.
+    /// The people to show, in order: friends by name, then requests, then the platform, then others whom the user talked to.
     pub(crate) fn roster(&self) -> Vec<(UserId, &Person)> {
         let talks =
             |user| self.conversation_with(user).is_some_and(|there| self.threads.contains_key(&there));
@@ -40,7 +47,9 @@ impl State {
             .filter(|(user, person)| person.relation != Relation::Stranger || talks(**user))
             .map(|(user, person)| (*user, person))
             .collect();
-        roster.sort_by_key(|(_, person)| (person.relation, person.name.as_str().to_lowercase()));
+        roster.sort_by_key(|(_, person)| {
+            (person.relation, !person.is_platform(), person.name.as_str().to_lowercase())
+        });
         roster
     }
 
@@ -55,6 +64,7 @@ impl State {
                     Relation::Asks => "asks you",
                     Relation::Asked => "asked by you",
                     Relation::Blocked => "blocked",
+                    Relation::Stranger if person.is_platform() => "the platform",
                     Relation::Stranger => "not a friend",
                 };
                 let unread = self.conversation_with(user).map_or(0, |there| self.unread_in(there));

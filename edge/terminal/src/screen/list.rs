@@ -44,8 +44,9 @@ fn lines(state: &State) -> (Vec<Line<'static>>, usize) {
     let mut add_people = |lines: &mut Vec<_>, people: &[(broker_schemas::UserId, &Person)]| {
         let mut section = None;
         for (user, person) in people {
-            if section.replace(person.relation) != Some(person.relation) {
-                lines.push(Line::styled(heading(person.relation), Modifier::DIM));
+            let heading = heading(person);
+            if section.replace(heading) != Some(heading) {
+                lines.push(Line::styled(heading, Modifier::DIM));
             }
             let there = state.me.as_ref().and_then(|me| Conversation::direct(me.user, *user).ok());
             if there.is_some() && there == state.open {
@@ -72,12 +73,13 @@ fn lines(state: &State) -> (Vec<Line<'static>>, usize) {
     (lines, open_group.map_or(open_at, |at| before + at))
 }
 
-const fn heading(relation: Relation) -> &'static str {
-    match relation {
+fn heading(person: &Person) -> &'static str {
+    match person.relation {
         Relation::Friend => "Friends",
         Relation::Asks => "Ask you: /accept NAME",
         Relation::Asked => "Asked by you",
         Relation::Blocked => "Blocked",
+        Relation::Stranger if person.is_platform() => "The platform",
         Relation::Stranger => "No friends any more",
     }
 }

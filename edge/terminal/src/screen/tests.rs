@@ -1,7 +1,7 @@
 //! What the screen shows, on a terminal in memory.
 
 use broker_schemas::group::Change;
-use broker_schemas::{Seq, UserId, message};
+use broker_schemas::{Seq, UserId, message, user};
 use natter_client::Update;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -55,6 +55,23 @@ fn friends_unread_counts_and_the_way_to_help_are_in_sight() {
         assert!(shown.contains(part), "{part}:\n{shown}");
     }
     assert!(!shown.contains("psst"));
+}
+
+#[test]
+fn the_platform_stands_apart_from_who_is_no_friend_any_more() {
+    let mut state = signed_in(Mode::Screen);
+    for (user, name) in [(5, "erin"), (6, "natter"), (7, "zoe")] {
+        arrives(&mut state, entry(user, user, 1, "hello"));
+        let user = UserId::new(user).unwrap();
+        let profile = user::Profile { user, name: name.into(), display_name: name.into(), online: false };
+        update(&mut state, Input::Answer(Answer::Profile { user, result: Ok(profile) }));
+    }
+    let shown = rows(&state, 100, 30);
+    let at = |what: &str| {
+        shown.iter().position(|row| row.contains(what)).unwrap_or_else(|| panic!("{what}: {shown:#?}"))
+    };
+    let order = ["The platform", "natter", "No friends any more", "erin", "zoe"].map(at);
+    assert!(order.is_sorted(), "{order:?}: {shown:#?}");
 }
 
 #[test]
