@@ -175,25 +175,29 @@ impl Database {
     async fn postgres(settings: &DatabaseSettings, module: &str) -> anyhow::Result<Self> {
         let schema = format!("natter_{module}");
         // A copy that freezes, or is cut off, in the middle of a transaction holds its locks; the others would wait for it.
+        // Two copies that start at once would both try to make the schema, and one would fail. All of it is one transaction,
+        // so the lock is gone at its end.
         let prepare = format!(
-            "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}; SET synchronous_commit TO on; \
+            "DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('{schema}')); END $$; \
+             CREATE SCHEMA IF NOT EXISTS {schema}; \
+             SET search_path TO {schema}; SET synchronous_commit TO on; \
              SET idle_in_transaction_session_timeout TO '3s'; SET client_min_messages TO warning"
         );
         let servers = Servers::of(&settings.url)?;
+        let asked = servers.timeline();
         let switched = Switched::default();
-        let is_stale = switched.clone();
+        let (is_stale, seen) = (switched.clone(), switched.clone());
         let options = AnyPoolOptions::new()
             .max_connections(settings.connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |connection, _| {
-                let prepare = prepare.clone();
+                let (prepare, seen) = (prepare.clone(), seen.clone());
                 Box::pin(async move {
                     // Nothing is read from a standby either: it may lack what was just acked.
-                    let asked = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()");
-                    if asked.fetch_one(&mut *connection).await? {
+                    let timeline: String = sqlx::query_scalar(asked).fetch_one(&mut *connection).await?;
+                    if !seen.is_primary(&timeline) {
                         return Err(sqlx::Error::Protocol("this server is no primary".into()));
                     }
-                    // Two copies that start at once can both try to make the schema; the loser connects again.
                     connection.execute(AssertSqlSafe(prepare)).await.map(drop)
                 })
             })

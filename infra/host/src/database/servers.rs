@@ -20,6 +20,9 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// the next timeline.
 const TIMELINE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN ''
      ELSE CAST(substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS TEXT) END";
+/// The same of a server beside which there is no other: all that matters is whether it writes, and not every service that
+/// looks like PostgreSQL has timelines.
+const ONLY_TIMELINE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE '00000001' END";
 
 /// The servers of one URL, `postgres://user:password@host:port,host:port/database` as libpq reads it.
 #[derive(Debug, Clone)]
@@ -37,6 +40,11 @@ impl Servers {
     /// Whether there is one to choose.
     pub(super) const fn are_several(&self) -> bool {
         self.each.len() > 1
+    }
+
+    /// What to ask a server for its timeline.
+    pub(super) const fn timeline(&self) -> &'static str {
+        if self.are_several() { TIMELINE } else { ONLY_TIMELINE }
     }
 
     /// The primary. Of a single server nobody asks whether it is: who connects to it will see.
@@ -74,18 +82,41 @@ async fn timeline(server: &AnyConnectOptions) -> anyhow::Result<String> {
     timeout(ANSWERS_WITHIN, asked).await?
 }
 
-/// Since when the pool is to use the server that it uses now.
+/// What tells a pool's connections to the primary from those to a former one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Switched(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Switched(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Since when the pool is to use the server that it uses now.
+    at: Option<Instant>,
+    /// The latest timeline of those that were connected to.
+    timeline: String,
+}
 
 impl Switched {
     fn now(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.seen().at = Some(Instant::now());
     }
 
     /// Whether a connection of this age is one to a former primary.
     pub(super) fn since(&self, age: Duration) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < age)
+        self.seen().at.is_some_and(|at| at.elapsed() < age)
+    }
+
+    /// Whether a server that writes on this timeline may be the primary: one that hung while another took its place still
+    /// takes itself for one.
+    pub(super) fn is_primary(&self, timeline: &str) -> bool {
+        let mut seen = self.seen();
+        let may_be = !timeline.is_empty() && *timeline >= *seen.timeline;
+        if may_be {
+            timeline.clone_into(&mut seen.timeline);
+        }
+        may_be
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -169,6 +200,14 @@ mod tests {
         switched.now();
         assert!(switched.since(Duration::from_secs(9)));
         assert!(!switched.since(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_standby_or_a_former_primary_is_not_connected_to() {
+        let switched = Switched::default();
+        assert!(!switched.is_primary(""), "a standby");
+        assert!(switched.is_primary("00000009") && switched.is_primary("0000000A"));
+        assert!(switched.is_primary("0000000A") && !switched.is_primary("00000009"));
     }
 
     #[tokio::test]
