@@ -399,7 +399,8 @@ on_both_databases! {
         assert_eq!(refused.code, Code::Forbidden, "{refused:?}");
 
         let log = audit(&platform).await;
-        for method in ["remove_message", "settle_report", "dissolve_group", "reports"] {
+        assert_has(&log, "remove_message", Some(bob.user), "done");
+        for method in ["settle_report", "dissolve_group", "reports"] {
             assert_has(&log, method, None, "done");
         }
     }
