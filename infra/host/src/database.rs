@@ -20,7 +20,7 @@ use sqlx::{Any, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 use tokio::task::JoinSet;
 
 use crate::{DatabaseSettings, Failure, Result};
-use servers::{Servers, Switched, follow_primary};
+use servers::Servers;
 
 /// An open transaction.
 pub type Transaction = sqlx::Transaction<'static, Any>;
@@ -185,25 +185,24 @@ impl Database {
         );
         let servers = Servers::of(&settings.url)?;
         let asked = servers.timeline();
-        let switched = Switched::default();
-        let (is_stale, seen) = (switched.clone(), switched.clone());
+        let (connected_to, used) = (servers.clone(), servers.clone());
         let options = AnyPoolOptions::new()
             .max_connections(settings.connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |connection, _| {
-                let (prepare, seen) = (prepare.clone(), seen.clone());
+                let (prepare, servers) = (prepare.clone(), connected_to.clone());
                 Box::pin(async move {
                     // Nothing is read from a standby either: it may lack what was just acked.
                     let timeline: String = sqlx::query_scalar(asked).fetch_one(&mut *connection).await?;
-                    if !seen.is_primary(&timeline) {
-                        return Err(sqlx::Error::Protocol("this server is no primary".into()));
-                    }
+                    servers
+                        .check_primary(&timeline)
+                        .map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
                     connection.execute(AssertSqlSafe(prepare)).await.map(drop)
                 })
             })
             // A former primary that hangs may come back, and still take itself for one.
             .before_acquire(move |_, of| {
-                let is_good = !is_stale.since(of.age);
+                let is_good = !used.are_past(of.age);
                 Box::pin(async move { Ok(is_good) })
             });
         let started = tokio::time::Instant::now();
@@ -224,7 +223,7 @@ impl Database {
         };
         let mut following = JoinSet::new();
         if servers.are_several() {
-            following.spawn(follow_primary(servers, pool.clone(), switched));
+            following.spawn(servers.follow_primary(pool.clone()));
         }
         Ok(Self {
             read: pool.clone(),

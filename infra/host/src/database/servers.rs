@@ -3,7 +3,7 @@
 //! sqlx connects to one host. So a task of its own holds a connection to the primary, sees when that is gone, looks for the
 //! server that has become the primary, and tells the pool.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -24,17 +24,27 @@ const TIMELINE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN ''
 /// looks like PostgreSQL has timelines.
 const ONLY_TIMELINE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE '00000001' END";
 
-/// The servers of one URL, `postgres://user:password@host:port,host:port/database` as libpq reads it.
+/// The servers of one URL, `postgres://user:password@host:port,host:port/database` as libpq reads it. All clones know the same.
 #[derive(Debug, Clone)]
 pub(super) struct Servers {
     each: Vec<AnyConnectOptions>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What tells the primary from a former one that hung while another took its place, and takes itself for one still.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The latest timeline that any of them wrote on.
+    timeline: String,
+    /// Since when the server is the primary that is it now, if it was another one before.
+    switched: Option<Instant>,
 }
 
 impl Servers {
     pub(super) fn of(url: &str) -> anyhow::Result<Self> {
-        let each = split(url)?;
         let parse = |url: &String| url.parse().context("database.url");
-        Ok(Self { each: each.iter().map(parse).collect::<anyhow::Result<_>>()? })
+        let each = split(url)?.iter().map(parse).collect::<anyhow::Result<_>>()?;
+        Ok(Self { each, seen: Arc::default() })
     }
 
     /// Whether there is one to choose.
@@ -67,7 +77,73 @@ impl Servers {
                 Err(error) => tracing::debug!(error = format!("{error:#}"), "a database server is away"),
             }
         }
-        primary.map(|(_, server)| server.clone()).context("none of the database servers is a primary")
+        let (timeline, server) = primary.context("none of the database servers is a primary")?;
+        self.check_primary(&timeline)?;
+        Ok(server.clone())
+    }
+
+    /// Checks that a server that writes on this timeline may be the primary.
+    pub(super) fn check_primary(&self, timeline: &str) -> anyhow::Result<()> {
+        ensure!(!timeline.is_empty(), "this server follows another one");
+        let mut seen = self.seen();
+        ensure!(
+            *timeline >= *seen.timeline,
+            "this server writes on timeline {timeline}, and one that took its place on {}; if that one was given up, and \
+             a backup put back, restart this process",
+            seen.timeline
+        );
+        timeline.clone_into(&mut seen.timeline);
+        Ok(())
+    }
+
+    /// Whether a connection of this age is one to a former primary.
+    pub(super) fn are_past(&self, age: Duration) -> bool {
+        self.seen().switched.is_some_and(|at| at.elapsed() < age)
+    }
+
+    fn switched(&self) {
+        self.seen().switched = Some(Instant::now());
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a pool at the primary, as long as this runs.
+    pub(super) async fn follow_primary(self, pool: AnyPool) {
+        let mut current = (*pool.connect_options()).clone();
+        loop {
+            self.watch(&current).await;
+            match self.primary().await {
+                Ok(primary) if primary.database_url != current.database_url => {
+                    // The URL itself has a password.
+                    let (host, port) = (primary.database_url.host_str(), primary.database_url.port());
+                    tracing::warn!(host, port, "another database server is the primary now");
+                    pool.set_connect_options(primary.clone());
+                    self.switched();
+                    current = primary;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(error = format!("{error:#}"), "no primary yet"),
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Returns when the server doesn't answer as the primary.
+    async fn watch(&self, server: &AnyConnectOptions) {
+        let watching = async {
+            let mut connection = timeout(ANSWERS_WITHIN, AnyConnection::connect_with(server)).await??;
+            loop {
+                let asked = sqlx::query_scalar::<_, String>(TIMELINE).fetch_one(&mut connection);
+                self.check_primary(&timeout(ANSWERS_WITHIN, asked).await??)?;
+                sleep(ASK_EVERY).await;
+            }
+        };
+        let gone: anyhow::Result<()> = watching.await;
+        if let Err(error) = gone {
+            tracing::debug!(error = format!("{error:#}"), "the primary doesn't answer");
+        }
     }
 }
 
@@ -80,82 +156,6 @@ async fn timeline(server: &AnyConnectOptions) -> anyhow::Result<String> {
         anyhow::Ok(timeline)
     };
     timeout(ANSWERS_WITHIN, asked).await?
-}
-
-/// What tells a pool's connections to the primary from those to a former one.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Switched(Arc<Mutex<Seen>>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// Since when the pool is to use the server that it uses now.
-    at: Option<Instant>,
-    /// The latest timeline of those that were connected to.
-    timeline: String,
-}
-
-impl Switched {
-    fn now(&self) {
-        self.seen().at = Some(Instant::now());
-    }
-
-    /// Whether a connection of this age is one to a former primary.
-    pub(super) fn since(&self, age: Duration) -> bool {
-        self.seen().at.is_some_and(|at| at.elapsed() < age)
-    }
-
-    /// Whether a server that writes on this timeline may be the primary: one that hung while another took its place still
-    /// takes itself for one.
-    pub(super) fn is_primary(&self, timeline: &str) -> bool {
-        let mut seen = self.seen();
-        let may_be = !timeline.is_empty() && *timeline >= *seen.timeline;
-        if may_be {
-            timeline.clone_into(&mut seen.timeline);
-        }
-        may_be
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps a pool at the primary, as long as this runs.
-pub(super) async fn follow_primary(servers: Servers, pool: AnyPool, switched: Switched) {
-    let mut current = (*pool.connect_options()).clone();
-    loop {
-        watch(&current).await;
-        match servers.primary().await {
-            Ok(primary) if primary.database_url != current.database_url => {
-                // The URL itself has a password.
-                let (host, port) = (primary.database_url.host_str(), primary.database_url.port());
-                tracing::warn!(host, port, "another database server is the primary now");
-                pool.set_connect_options(primary.clone());
-                switched.now();
-                current = primary;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!(error = format!("{error:#}"), "no primary yet"),
-        }
-        sleep(ASK_EVERY).await;
-    }
-}
-
-/// Returns when the server doesn't answer as a primary.
-async fn watch(server: &AnyConnectOptions) {
-    let watching = async {
-        let mut connection = timeout(ANSWERS_WITHIN, AnyConnection::connect_with(server)).await??;
-        loop {
-            let asked =
-                sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()").fetch_one(&mut connection);
-            ensure!(!timeout(ANSWERS_WITHIN, asked).await??, "it follows another server");
-            sleep(ASK_EVERY).await;
-        }
-    };
-    let gone: anyhow::Result<()> = watching.await;
-    if let Err(error) = gone {
-        tracing::debug!(error = format!("{error:#}"), "the primary doesn't answer");
-    }
 }
 
 /// A URL for each host of one with several.
@@ -193,21 +193,30 @@ mod tests {
         assert!(split("postgres://a,,b/db").unwrap_err().to_string().contains("a host is missing"));
     }
 
-    #[test]
-    fn a_connection_from_before_the_switch_is_told_from_one_after_it() {
-        let switched = Switched::default();
-        assert!(!switched.since(Duration::from_secs(9)), "nothing was switched");
-        switched.now();
-        assert!(switched.since(Duration::from_secs(9)));
-        assert!(!switched.since(Duration::ZERO));
+    fn two() -> Servers {
+        sqlx::any::install_default_drivers();
+        Servers::of("postgres://natter@127.0.0.1:1,127.0.0.1:2/natter").unwrap()
     }
 
     #[test]
-    fn a_standby_or_a_former_primary_is_not_connected_to() {
-        let switched = Switched::default();
-        assert!(!switched.is_primary(""), "a standby");
-        assert!(switched.is_primary("00000009") && switched.is_primary("0000000A"));
-        assert!(switched.is_primary("0000000A") && !switched.is_primary("00000009"));
+    fn a_connection_from_before_the_switch_is_told_from_one_after_it() {
+        let servers = two();
+        assert!(!servers.are_past(Duration::from_secs(9)), "nothing was switched");
+        servers.switched();
+        assert!(servers.are_past(Duration::from_secs(9)));
+        assert!(!servers.are_past(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_standby_or_a_former_primary_is_not_taken_for_the_primary() {
+        let servers = two();
+        let error = servers.check_primary("").unwrap_err().to_string();
+        assert_eq!(error, "this server follows another one");
+        servers.check_primary("00000009").unwrap();
+        servers.check_primary("0000000A").unwrap();
+        servers.check_primary("0000000A").unwrap();
+        let error = servers.clone().check_primary("00000009").unwrap_err().to_string();
+        assert!(error.contains("on timeline 00000009, and one that took its place on 0000000A"), "{error}");
     }
 
     #[tokio::test]
@@ -218,8 +227,10 @@ mod tests {
         let servers = Servers::of(&there).unwrap();
         assert!(servers.are_several());
         assert_eq!(servers.primary().await.unwrap().database_url.as_str(), server);
-        let nowhere = Servers::of("postgres://natter@127.0.0.1:1,127.0.0.1:2/natter").unwrap();
-        let error = nowhere.primary().await.unwrap_err().to_string();
+        // While the one that took its place is away, a former primary is not gone back to.
+        servers.check_primary("FFFFFFFF").unwrap();
+        servers.primary().await.unwrap_err();
+        let error = two().primary().await.unwrap_err().to_string();
         assert_eq!(error, "none of the database servers is a primary");
     }
 }
