@@ -19,9 +19,6 @@ use natter_host::{Bus, Failure, Limiter};
 use crate::Settings;
 use crate::store::Store;
 
-/// How often an attempt looks anew because another one failed while it looked.
-const LOOKS: usize = 20;
-
 /// Where a client is, as far as limits go: an IPv4 address, or the /64 of an IPv6 address, of which one customer has
 /// them all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +58,7 @@ pub(crate) struct Guessing {
 
 impl Guessing {
     pub(crate) fn new(settings: &Settings, store: Arc<Store>) -> Self {
-        // More than can be under way at once, so that a crowd behind one address that comes back after a restart isn't
+        // More than can wait for their hash at once, so that a crowd behind one address that comes back after a restart isn't
         // taken for guessing.
         let origin_burst = settings.hash_threads + settings.hash_queue + 100;
         let interval = Duration::from_millis(settings.register_interval_ms);
@@ -89,7 +86,7 @@ impl Guessing {
     /// Begins an attempt at the password of `account`, which need not exist.
     ///
     /// # Errors
-    /// [`broker_schemas::Code::RateLimited`]; [`broker_schemas::Code::Unavailable`] when too many fail at the same time.
+    /// [`broker_schemas::Code::RateLimited`].
     pub(crate) async fn attempt(
         &self,
         now: Timestamp,
@@ -98,30 +95,20 @@ impl Guessing {
         origin_is_known: bool,
     ) -> Result<Attempt, Failure> {
         let budgets = self.budgets(account, origin, origin_is_known);
-        if budgets.is_empty() {
-            return Ok(self.begun(now, budgets));
+        // Counted before the look: whoever fails during it is among the others, even if it is not in what was read.
+        let others = self.under_way.begin(&budgets);
+        let attempt = Attempt { store: self.store.clone(), under_way: self.under_way.clone(), now, budgets };
+        if attempt.budgets.is_empty() {
+            return Ok(attempt);
         }
-        let keys: Vec<_> = budgets.iter().map(|budget| &*budget.key).collect();
-        for _ in 0..LOOKS {
-            let failures = self.under_way.lock().failures;
-            let whole_at = self.store.budgets_whole_at(&keys).await?;
-            let mut counts = self.under_way.lock();
-            // One that failed meanwhile is not under way any more, and may not be in what was read.
-            if counts.failures != failures {
-                continue;
-            }
-            counts
-                .begin(&budgets, &whole_at, now)
+        let keys: Vec<_> = attempt.budgets.iter().map(|budget| &*budget.key).collect();
+        let whole_at = self.store.budgets_whole_at(&keys).await?;
+        for (budget, others) in attempt.budgets.iter().zip(others) {
+            budget
+                .check(now, whole_at.get(&budget.key), others)
                 .map_err(|wait| Error::rate_limited("too many wrong passwords", wait))?;
-            drop(counts);
-            return Ok(self.begun(now, budgets));
         }
-        Err(Error::unavailable("too many sign-ins fail at once; try again").into())
-    }
-
-    fn begun(&self, now: Timestamp, budgets: Vec<Budget>) -> Attempt {
-        let (store, under_way) = (self.store.clone(), self.under_way.clone());
-        Attempt { store, under_way, now, budgets, failed: false }
+        Ok(attempt)
     }
 
     /// What a wrong password costs a piece of. In the order of their keys: so are they locked.
@@ -162,6 +149,8 @@ impl Budget {
     /// be known is when the budget is whole again (the generic cell rate algorithm).
     fn check(&self, now: Timestamp, whole_at: Option<&Timestamp>, under_way: u32) -> Result<(), Duration> {
         let spent = whole_at.map_or(0, |whole_at| u64::try_from(whole_at.0 - now.0).unwrap_or(0));
+        // No more of those get through than the budget has pieces; so much longer is nobody's wait.
+        let under_way = under_way.min(self.burst);
         let missing = Duration::from_millis(spent) + self.refill.saturating_mul(under_way.saturating_add(1));
         missing
             .checked_sub(self.refill.saturating_mul(self.burst))
@@ -170,48 +159,34 @@ impl Budget {
     }
 }
 
-/// The attempts that are under way in this copy: never more than the calls that it answers at once.
+/// How many attempts are under way in this copy, by the keys of the budgets that they may cost: never more than the calls that
+/// it answers at once.
 #[derive(Debug, Default)]
-struct UnderWay(Mutex<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    /// How many there are, by the keys of the budgets that they may cost.
-    attempts: HashMap<String, u32>,
-    /// How many have failed so far.
-    failures: u64,
-}
+struct UnderWay(Mutex<HashMap<String, u32>>);
 
 impl UnderWay {
-    fn lock(&self) -> MutexGuard<'_, Counts> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Counts {
-    /// Counts an attempt, or says how long to wait.
-    fn begin(
-        &mut self,
-        budgets: &[Budget],
-        whole_at: &HashMap<String, Timestamp>,
-        now: Timestamp,
-    ) -> Result<(), Duration> {
-        for budget in budgets {
-            let under_way = self.attempts.get(&budget.key).copied().unwrap_or(0);
-            budget.check(now, whole_at.get(&budget.key), under_way)?;
-        }
-        for budget in budgets {
-            *self.attempts.entry(budget.key.clone()).or_default() += 1;
-        }
-        Ok(())
+    /// Counts an attempt. How many others there were, for each of the budgets.
+    fn begin(&self, budgets: &[Budget]) -> Vec<u32> {
+        let mut counts = self.lock();
+        let count = |budget: &Budget| {
+            let count = counts.entry(budget.key.clone()).or_default();
+            *count += 1;
+            *count - 1
+        };
+        budgets.iter().map(count).collect()
     }
 
-    fn end(&mut self, budgets: &[Budget]) {
+    fn end(&self, budgets: &[Budget]) {
+        let mut counts = self.lock();
         for budget in budgets {
-            if let Some(count) = self.attempts.get_mut(&budget.key) {
+            if let Some(count) = counts.get_mut(&budget.key) {
                 *count -= 1;
                 if *count == 0 {
-                    self.attempts.remove(&budget.key);
+                    counts.remove(&budget.key);
                 }
             }
         }
@@ -225,7 +200,6 @@ pub(crate) struct Attempt {
     under_way: Arc<UnderWay>,
     now: Timestamp,
     budgets: Vec<Budget>,
-    failed: bool,
 }
 
 impl Attempt {
@@ -233,11 +207,10 @@ impl Attempt {
     ///
     /// # Errors
     /// When that can't be stored. Whoever tried must not be told that it was wrong, then.
-    pub(crate) async fn failed(mut self) -> Result<(), Failure> {
+    pub(crate) async fn failed(self) -> Result<(), Failure> {
         if self.budgets.is_empty() {
             return Ok(());
         }
-        self.failed = true;
         let pieces: Vec<_> = self.budgets.iter().map(|budget| (&*budget.key, budget.refill)).collect();
         self.store.spend(self.now, &pieces).await
     }
@@ -245,9 +218,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let mut counts = self.under_way.lock();
-        counts.end(&self.budgets);
-        counts.failures += u64::from(self.failed);
+        self.under_way.end(&self.budgets);
     }
 }
 
@@ -329,7 +300,7 @@ mod tests {
             assert_eq!(store.forget_whole_budgets(Timestamp(i64::MAX)).await.unwrap(), 0);
             fail(&guessing, "alice", &origin(1), true).await.unwrap();
             assert_eq!(store.forget_whole_budgets(Timestamp(i64::MAX)).await.unwrap(), 2);
-            assert!(guessing.under_way.lock().attempts.is_empty());
+            assert!(guessing.under_way.lock().is_empty());
         })
         .await;
     }
@@ -357,7 +328,32 @@ mod tests {
             let origin = origin(1);
             let all = (0..50).map(|_| fail(&guessing, "alice", &origin, true));
             let all = futures_util::future::join_all(all).await;
-            assert_eq!(all.iter().filter(|failed| failed.is_ok()).count(), 5);
+            let through = all.iter().filter(|failed| failed.is_ok()).count();
+            assert!((1..=5).contains(&through), "{through}");
+            // Nobody waits for the others who were refused, too.
+            for refused in all.into_iter().filter(Result::is_err) {
+                assert!(wait(refused) <= 6 * 30_000);
+            }
+            assert!(guessing.under_way.lock().is_empty(), "who was refused is not under way");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_taken_however_many_others_fail_while_it_looks() {
+        each_database(async |store| {
+            let guessing = guessing(&Arc::new(store));
+            let others = (0..20).map(async |number| {
+                for name in ["bob", "carol", "dave", "erin", "frank"] {
+                    fail(&guessing, &format!("{name}{number}"), &origin(number), false).await.unwrap();
+                }
+            });
+            let right = async {
+                for _ in 0..20 {
+                    drop(attempt(&guessing, "alice", &origin(200), true).await.unwrap());
+                }
+            };
+            tokio::join!(futures_util::future::join_all(others), right);
         })
         .await;
     }
