@@ -165,7 +165,7 @@ fn programs() -> anyhow::Result<PathBuf> {
         .unwrap_or_default();
     installed.sort();
     let complete = |directory: &PathBuf| {
-        ["initdb", "postgres", "createdb", "pg_basebackup"]
+        ["initdb", "postgres", "createdb", "pg_basebackup", "pg_controldata"]
             .iter()
             .all(|program| directory.join(program).is_file())
     };
@@ -175,11 +175,16 @@ fn programs() -> anyhow::Result<PathBuf> {
 }
 
 async fn run(command: &mut Command) -> anyhow::Result<()> {
+    said(command).await.map(drop)
+}
+
+/// What a program printed that did what it should.
+async fn said(command: &mut Command) -> anyhow::Result<String> {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -88,9 +88,8 @@ impl Keeper {
             primary.ensure_database().await?;
             self.let_follow(&mut kept, primary, standby).await
         };
-        if let Err(error) =
-            timeout(CATCHES_UP_WITHIN, followed).await.context("the standby takes too long")?
-        {
+        let followed = timeout(CATCHES_UP_WITHIN, followed).await.context("the standby takes too long");
+        if let Err(error) = followed.and_then(|followed| followed) {
             tracing::error!(error = format!("{error:#}"), "the database has no standby now");
         }
         Ok(())
@@ -151,15 +150,14 @@ impl Keeper {
         }
         if !kept.alone {
             tracing::warn!("{} is away: nothing waits for it any more", standby.name);
-            self.write(&mut kept, Roles { replicated: false, ..roles })?;
-            primary.wait_for(None).await?;
-            kept.alone = true;
+            self.go_alone(&mut kept, primary).await?;
         }
         match standby_handle.state() {
             State::Ready if missed > HOPELESS_AFTER => {
+                self.ensure_has_no_more(&mut kept, primary, standby).await?;
                 standby_handle.order(Order::Stop).await?;
                 // Without data it is one that has to be copied, also when that fails now; and a new copy has its own time.
-                standby.discard()?;
+                standby.fence()?;
                 kept.missed_since = None;
             }
             State::Ready | State::Failed => {}
@@ -176,9 +174,14 @@ impl Keeper {
         if !standby.is_standby() {
             // Its data are those of a former primary, or none.
             self.put_away(standby).await?;
+            // Now that nothing waits for it, and before a copy needs the place.
+            standby.remove_outdated().await?;
             standby.copy_from(primary).await?;
         }
+        // Before it starts, too: what it gets from then on is written over what it has.
+        self.ensure_has_no_more(kept, primary, standby).await?;
         handle.order(Order::Start).await?;
+        self.ensure_has_no_more(kept, primary, standby).await?;
         let deadline = Instant::now() + CATCHES_UP_WITHIN;
         while primary.following(standby).await?.is_none() {
             ensure!(Instant::now() < deadline, "{} doesn't follow", standby.name);
@@ -209,6 +212,45 @@ impl Keeper {
         self.write(kept, Roles { replicated: true, ..kept.roles })?;
         tracing::info!("{} has all that {} has", standby.name, primary.name);
         Ok(())
+    }
+
+    /// From now on commits wait for nobody, and the standby may lack something.
+    async fn go_alone(&self, kept: &mut Kept, primary: &Server) -> anyhow::Result<()> {
+        self.write(kept, Roles { replicated: false, ..kept.roles })?;
+        primary.wait_for(None).await?;
+        kept.alone = true;
+        Ok(())
+    }
+
+    /// A standby whose primary was put back from an older copy alone has all that came after that. It is stopped, and its
+    /// data stay where they are, until a person says which of the two is right.
+    async fn ensure_has_no_more(
+        &self,
+        kept: &mut Kept,
+        primary: &Server,
+        standby: &Server,
+    ) -> anyhow::Result<()> {
+        let handle = self.handle_of(standby.number).await?;
+        let control = standby.control().await?;
+        let mut far = control.reached.clone();
+        if handle.state() == State::Ready {
+            far = standby.position().await?;
+        }
+        if !primary.is_behind([&far, &control.checkpoint]).await? {
+            return Ok(());
+        }
+        handle.order(Order::Stop).await?;
+        self.go_alone(kept, primary).await?;
+        let roles = Roles { primary: standby.number, replicated: false };
+        bail!(
+            "{} has more than {}: it is stopped, and its data are left alone. Move {} away and start again; or, to go on with \
+             what it has, stop all, write {} to {} and start again",
+            standby.name,
+            primary.name,
+            standby.data.display(),
+            serde_json::to_string(&roles)?,
+            self.postgres.roles_file.display()
+        )
     }
 
     /// Makes the standby the primary. In order, so that nothing is lost; or `now`, when the primary hangs: then, unless
@@ -285,7 +327,13 @@ impl Keeper {
     /// to say which loss is the smaller one.
     async fn go_on_without_primary(&self, kept: &mut Kept, error: anyhow::Error) -> anyhow::Result<()> {
         let (primary, standby) = self.both(kept.roles)?;
-        let mend = || format!("mend {}, or put back a copy of it", primary.data.display());
+        let mend = || {
+            format!(
+                "mend {}, or put back a copy of it, and move {} away first, which may have more than that",
+                primary.data.display(),
+                standby.data.display()
+            )
+        };
         if !standby.is_standby() {
             return Err(error).with_context(mend);
         }

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{DATABASE, NAME, USER, run};
+use super::{DATABASE, NAME, USER, run, said};
 use crate::up::data::Data;
 use crate::up::recipe::{Ready, Recipe};
 
@@ -24,6 +24,8 @@ const HERE: &str = "127.0.0.1";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(100);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// What the name of data ends with, before a number, in whose place newer ones were put away.
+const OUTDATED: &str = "old";
 /// Four of each module's copy, and one more where there is a standby; and room for a person.
 const CONNECTIONS: u32 = 400;
 
@@ -41,6 +43,31 @@ pub(super) struct Server {
     pub(super) enter: Vec<OsString>,
     pub(super) password: String,
     pub(super) password_file: PathBuf,
+}
+
+/// What its files say, whether it runs or not.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Control {
+    /// Whether it was a primary, and ended in order.
+    pub(super) shut_down: bool,
+    /// Where its last checkpoint is in the log; of one that was shut down, nothing follows that.
+    pub(super) checkpoint: String,
+    /// How far a standby's data go at least; `0/0` of a primary.
+    pub(super) reached: String,
+}
+
+impl Control {
+    fn parse(said: &str) -> anyhow::Result<Self> {
+        let value = |name: &str| {
+            let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.map(str::trim).with_context(|| format!("pg_controldata doesn't say \"{name}\""))
+        };
+        Ok(Self {
+            shut_down: value("Database cluster state")? == "shut down",
+            checkpoint: value("Latest checkpoint location")?.to_owned(),
+            reached: value("Minimum recovery ending location")?.to_owned(),
+        })
+    }
 }
 
 /// How far a standby is, as its primary sees it.
@@ -89,17 +116,42 @@ impl Server {
         self.data.join("standby.signal").exists()
     }
 
-    /// Puts its data where no server finds them: one that was a primary once must never be one again by itself. What it
-    /// alone has, if anything, can be looked for there, until the next time.
+    /// Puts its data where no server finds them: one that was a primary once must never be one again by itself, and a
+    /// standby that can't follow is copied anew. What it alone has, if anything, can be looked for there, until the next
+    /// time.
     pub(super) fn fence(&self) -> anyhow::Result<()> {
         if !self.data.exists() {
             return Ok(());
         }
         let former = self.former();
         if former.exists() {
-            std::fs::remove_dir_all(&former)?;
+            // To remove it takes long, and whoever fences is in a hurry.
+            let unused = (1..).map(|number| former.with_added_extension(format!("{OUTDATED}{number}")));
+            let outdated = unused.into_iter().find(|path| !path.exists()).context("no name is left")?;
+            std::fs::rename(&former, outdated).with_context(|| format!("put {} away", former.display()))?;
         }
         std::fs::rename(&self.data, &former).with_context(|| format!("put {} away", self.data.display()))
+    }
+
+    /// Removes what was put away before the last time.
+    pub(super) async fn remove_outdated(&self) -> anyhow::Result<()> {
+        let former = self.former();
+        let removed = tokio::task::spawn_blocking(move || {
+            let (Some(directory), Some(name)) = (former.parent(), former.file_name()) else { return Ok(()) };
+            // Without newer ones in their place, they are the last.
+            if !former.exists() {
+                return Ok(());
+            }
+            let prefix = format!("{}.{OUTDATED}", name.to_string_lossy());
+            for entry in std::fs::read_dir(directory)? {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                    std::fs::remove_dir_all(entry.path())?;
+                }
+            }
+            std::io::Result::Ok(())
+        });
+        removed.await?.with_context(|| format!("remove what {} had long ago", self.name))
     }
 
     fn former(&self) -> PathBuf {
@@ -140,14 +192,6 @@ impl Server {
         command.arg(&unfinished).env("PGPASSWORD", &self.password).env("LC_ALL", "C");
         run(command.current_dir("/")).await.context("pg_basebackup")?;
         Ok(std::fs::rename(&unfinished, &self.data)?)
-    }
-
-    /// Removes the data of a standby, which has nothing that its primary lacks.
-    pub(super) fn discard(&self) -> anyhow::Result<()> {
-        if self.is_standby() {
-            std::fs::remove_dir_all(&self.data).with_context(|| format!("remove {}", self.data.display()))?;
-        }
-        Ok(())
     }
 
     /// Lets the hosts of the installation sign in, as its own machine may.
@@ -245,6 +289,26 @@ impl Server {
         Ok(Some(Following { synchronous: row.try_get(0)?, has_all: has_all == Some(true) }))
     }
 
+    pub(super) async fn control(&self) -> anyhow::Result<Control> {
+        let (program, arguments) = self.as_its_user("pg_controldata", &[]);
+        let mut command = Command::new(program);
+        command.args(arguments).arg(&self.data).env("LC_ALL", "C").current_dir("/");
+        Control::parse(&said(&mut command).await.context("pg_controldata")?)
+    }
+
+    /// How far in the log a standby is that runs.
+    pub(super) async fn position(&self) -> anyhow::Result<String> {
+        // It has not received anything since it started, or not applied all that it received.
+        let sql = "SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), '0/0')::text";
+        Ok(self.ask(sql, &[]).await?.context("no answer")?.try_get(0)?)
+    }
+
+    /// Whether what this primary wrote doesn't go as far as one of `positions`.
+    pub(super) async fn is_behind(&self, positions: [&str; 2]) -> anyhow::Result<bool> {
+        let sql = "SELECT greatest($1::pg_lsn, $2::pg_lsn) > pg_current_wal_flush_lsn()";
+        Ok(self.ask(sql, &positions).await?.context("no answer")?.try_get(0)?)
+    }
+
     pub(super) async fn is_in_recovery(&self) -> anyhow::Result<bool> {
         let row = self.ask("SELECT pg_is_in_recovery()", &[]).await?.context("no answer")?;
         Ok(row.try_get(0)?)
@@ -336,4 +400,74 @@ fn running_on(data: &Path) -> Vec<Pid> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     let pid = |process: PathBuf| Pid::from_raw(process.file_name()?.to_str()?.parse().ok()?);
     processes.filter(runs_there).filter_map(pid).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(directory: &Path) -> Server {
+        Server {
+            name: "postgres.1".into(),
+            number: 1,
+            programs: PathBuf::new(),
+            data: directory.join("postgres.1"),
+            port: 0,
+            address: HERE.into(),
+            enter: Vec::new(),
+            password: String::new(),
+            password_file: PathBuf::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_put_away_is_removed_only_once_newer_data_are_in_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let server = server(directory.path());
+        let put_away = |mark: &str| {
+            std::fs::create_dir(&server.data).unwrap();
+            std::fs::write(server.data.join(mark), "").unwrap();
+            server.fence().unwrap();
+        };
+        let there = || {
+            let names = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        put_away("first");
+        server.remove_outdated().await.unwrap();
+        assert!(server.former().join("first").exists());
+        put_away("second");
+        put_away("third");
+        assert_eq!(there(), ["postgres.1.former", "postgres.1.former.old1", "postgres.1.former.old2"]);
+
+        // As if all ended before the third was put away.
+        std::fs::rename(server.former(), directory.path().join("elsewhere")).unwrap();
+        server.remove_outdated().await.unwrap();
+        assert!(directory.path().join("postgres.1.former.old2/second").exists());
+
+        std::fs::rename(directory.path().join("elsewhere"), server.former()).unwrap();
+        server.remove_outdated().await.unwrap();
+        assert_eq!(there(), ["postgres.1.former"]);
+        assert!(server.former().join("third").exists());
+    }
+
+    #[test]
+    fn only_a_primary_that_ended_in_order_was_shut_down() {
+        let said = |state: &str| {
+            format!(
+                "pg_control version number:            1300\nDatabase cluster state:               {state}\n\
+                 Latest checkpoint location:           0/3000028\nLatest checkpoint's REDO location:    0/3000020\n\
+                 Minimum recovery ending location:     0/0\n"
+            )
+        };
+        let control =
+            |shut_down| Control { shut_down, checkpoint: "0/3000028".into(), reached: "0/0".into() };
+        assert_eq!(Control::parse(&said("shut down")).unwrap(), control(true));
+        for state in ["in production", "shutting down", "shut down in recovery"] {
+            assert_eq!(Control::parse(&said(state)).unwrap(), control(false), "{state}");
+        }
+        assert!(Control::parse("").is_err());
+    }
 }
