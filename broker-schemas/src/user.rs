@@ -293,22 +293,12 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
-    /// Whose, by id or by name.
-    pub user: Named,
+    /// Whose.
+    pub user: UserId,
     /// Which.
     pub role: Role,
     /// Whether the user has it from now on.
     pub has: bool,
-}
-
-/// A user, by id or by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
-#[serde(rename_all = "snake_case")]
-pub enum Named {
-    /// By id.
-    User(UserId),
-    /// By name, whatever the case of its letters.
-    Name(Text<NAME_BYTES>),
 }
 
 /// See [`User`]'s `staff`.

@@ -1,7 +1,7 @@
 //! `admin.appoint`: gives a user a role, from the machine that holds the bus credentials.
 
 use broker_schemas::admin::Appoint;
-use broker_schemas::user::{Named, Resolve, SetRole};
+use broker_schemas::user::{Resolve, SetRole};
 use broker_schemas::{Done, Part};
 use natter_host::{Call, Handle, Result};
 
@@ -17,8 +17,7 @@ impl Handle<Appoint> for Module {
         let on = found.as_ref().ok().map(|found| found.user);
         let act = Act { origin, ..Act::of(call, &request, on) };
         self.audit(act, async {
-            let user = Named::User(found?.user);
-            let set = SetRole { user, role: request.role, has: true };
+            let set = SetRole { user: found?.user, role: request.role, has: true };
             Ok(self.bus.call(&call.scope, &set).await?)
         })
         .await

@@ -1,7 +1,7 @@
 //! `admin.grant`: gives a user a role.
 
 use broker_schemas::admin::Grant;
-use broker_schemas::user::{Named, SetRole};
+use broker_schemas::user::SetRole;
 use broker_schemas::{Done, Operator};
 use natter_host::{Call, Handle, Result};
 
@@ -11,7 +11,7 @@ impl Handle<Grant> for Module {
     async fn handle(&self, call: &Call<Operator>, request: Grant) -> Result<Done> {
         let Grant { user, role } = request;
         self.audited(call, &request, Some(user), async {
-            let set = SetRole { user: Named::User(user), role, has: true };
+            let set = SetRole { user, role, has: true };
             Ok(self.bus.call(&call.scope, &set).await?)
         })
         .await

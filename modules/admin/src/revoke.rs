@@ -1,7 +1,7 @@
 //! `admin.revoke`: takes a role from a user.
 
 use broker_schemas::admin::Revoke;
-use broker_schemas::user::{Named, SetRole};
+use broker_schemas::user::SetRole;
 use broker_schemas::{Done, Operator};
 use natter_host::{Call, Handle, Result};
 
@@ -12,7 +12,7 @@ impl Handle<Revoke> for Module {
     async fn handle(&self, call: &Call<Operator>, request: Revoke) -> Result<Done> {
         let Revoke { user, role } = request;
         self.audited(call, &request, Some(user), async {
-            let set = SetRole { user: Named::User(user), role, has: false };
+            let set = SetRole { user, role, has: false };
             Ok(self.bus.call(&call.scope, &set).await?)
         })
         .await

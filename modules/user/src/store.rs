@@ -29,7 +29,6 @@ use tokio::sync::Semaphore;
 pub(crate) use edges::Edge;
 pub(crate) use resumes::Resumption;
 pub(crate) use sessions::{NewSession, OpenSession};
-pub(crate) use staff::Whose;
 
 use crate::guessing::Origin;
 

@@ -10,31 +10,24 @@ use sqlx::{AssertSqlSafe, query, query_as, query_scalar};
 use super::Store;
 use super::bans::delete_sessions;
 
-/// An account, by id or by name.
-#[derive(Debug, Clone)]
-pub(crate) enum Whose {
-    User(UserId),
-    /// As [`crate::name::key`] makes it.
-    Name(String),
-}
-
 /// What became of taking a role.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
-    pub(crate) user: UserId,
     /// Whether there was something to take; then the sessions ended.
     pub(crate) had_it: bool,
     pub(crate) presence: Vec<PresenceChanged>,
 }
 
 impl Store {
-    /// Gives a user a role, who may have it already. `None` when there is no such user.
+    /// Gives a user a role, who may have it already. Whether there is such a user.
     ///
     /// # Errors
     /// When as many users have one as may.
-    pub(crate) async fn give_role(&self, whose: &Whose, role: Role) -> Result<Option<UserId>> {
+    pub(crate) async fn give_role(&self, user: UserId, role: Role) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        let Some(user) = lock(&mut transaction, whose).await? else { return Ok(None) };
+        if !lock(&mut transaction, user).await? {
+            return Ok(false);
+        }
         let others: i64 = query_scalar("SELECT COUNT(DISTINCT account) FROM staff WHERE account <> $1")
             .bind(i64::from(user))
             .fetch_one(&mut *transaction)
@@ -49,14 +42,16 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        Ok(Some(user))
+        Ok(true)
     }
 
     /// Takes a role from a user, and ends the user's sessions if there was something to take. `None` when there is no such
     /// user.
-    pub(crate) async fn take_role(&self, whose: &Whose, role: Role) -> Result<Option<Taken>> {
+    pub(crate) async fn take_role(&self, user: UserId, role: Role) -> Result<Option<Taken>> {
         let mut transaction = self.database.begin().await?;
-        let Some(user) = lock(&mut transaction, whose).await? else { return Ok(None) };
+        if !lock(&mut transaction, user).await? {
+            return Ok(None);
+        }
         let taken = query("DELETE FROM staff WHERE account = $1 AND role = $2")
             .bind(i64::from(user))
             .bind(role.name())
@@ -68,7 +63,7 @@ impl Store {
             false => Vec::new(),
         };
         transaction.commit().await?;
-        Ok(Some(Taken { user, had_it, presence }))
+        Ok(Some(Taken { had_it, presence }))
     }
 
     /// Everyone with a role, by id.
@@ -113,18 +108,11 @@ pub(super) fn role(name: &str) -> Result<Role> {
     Ok(found.ok_or_else(|| anyhow!("the role {name} in the database"))?)
 }
 
-/// Locks the account of somebody who can sign in.
-async fn lock(transaction: &mut Transaction, whose: &Whose) -> Result<Option<UserId>> {
-    let lock = match whose {
-        Whose::User(user) => query_scalar::<_, i64>(
-            "UPDATE account SET online = online WHERE id = $1 AND is_system = 0 RETURNING id",
-        )
-        .bind(i64::from(*user)),
-        Whose::Name(name) => query_scalar(
-            "UPDATE account SET online = online WHERE name_key = $1 AND is_system = 0 RETURNING id",
-        )
-        .bind(name.as_str()),
-    };
-    let user = lock.fetch_optional(&mut **transaction).await?;
-    Ok(user.map(UserId::try_from).transpose()?)
+/// Locks the account of somebody who can sign in. Whether there is one.
+async fn lock(transaction: &mut Transaction, user: UserId) -> Result<bool> {
+    let locked = query("UPDATE account SET online = online WHERE id = $1 AND is_system = 0")
+        .bind(i64::from(user))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(locked.rows_affected() == 1)
 }

@@ -2,7 +2,7 @@
 
 use broker_schemas::admin::{EdgeSessions, Span};
 use broker_schemas::caller::Role;
-use broker_schemas::user::{self, Ban, Census, FindUsers, Named, StaffMember};
+use broker_schemas::user::{self, Ban, Census, FindUsers, StaffMember};
 use broker_schemas::{Done, EdgeId, Timestamp, id};
 
 use super::super::{Example, book, list, reply, request, text, then, user_id};
@@ -19,16 +19,10 @@ fn roles() -> Vec<Example> {
     };
     let mut examples: Vec<_> = Role::ALL
         .into_iter()
-        .map(|role| {
-            let user = Named::User(user_id(7));
-            request(role.name(), &user::SetRole { user, role, has: true })
-        })
+        .map(|role| request(role.name(), &user::SetRole { user: user_id(7), role, has: true }))
         .collect();
     examples.extend([
-        request(
-            "taken, by name",
-            &user::SetRole { user: Named::Name(text("bob")), role: Role::Auditor, has: false },
-        ),
+        request("taken", &user::SetRole { user: user_id(7), role: Role::Auditor, has: false }),
         reply::<user::SetRole>("done", &Done {}),
         request("a name", &user::Resolve { name: text("Bob") }),
         reply::<user::Resolve>("whose it is", &user::Registered { user: user_id(7) }),

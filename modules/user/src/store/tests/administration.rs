@@ -6,7 +6,6 @@ use broker_schemas::user::{Census, FindUsers, STAFF_MAX};
 use broker_schemas::{Code, List};
 use natter_host::{Failure, Result};
 
-use super::super::Whose;
 use super::*;
 use crate::ban::Ban;
 
@@ -129,15 +128,14 @@ async fn ended_sessions_are_gone_and_a_new_one_may_begin() {
 async fn a_role_counts_from_the_next_passport_on_and_taking_it_ends_the_sessions() {
     each_database(async |store| {
         let (alice, a) = (account(&store, "Alice").await, edge("a"));
-        let (by_id, by_name) = (Whose::User(alice), Whose::Name("alice".into()));
         let token = Token::generate().unwrap().hash();
         let open = SignIn { token: token.clone(), edge: Some(&a), ..SignIn::default() };
         let open = open.of(&store, alice).await.unwrap();
         assert!(open.roles.is_empty());
         for _ in 0..2 {
-            assert_eq!(store.give_role(&by_name, Role::Moderator).await.unwrap(), Some(alice));
+            assert!(store.give_role(alice, Role::Moderator).await.unwrap());
         }
-        store.give_role(&by_id, Role::Auditor).await.unwrap();
+        assert!(store.give_role(alice, Role::Auditor).await.unwrap());
         let both = [Role::Auditor, Role::Moderator];
         let renewed = store.renew_session(alice, open.session, Some(&a)).await.unwrap().unwrap();
         assert_eq!(renewed.roles, both);
@@ -149,15 +147,15 @@ async fn a_role_counts_from_the_next_passport_on_and_taking_it_ends_the_sessions
         assert_eq!((staff.len(), staff[0].user, &*staff[0].name), (1, alice, "Alice"));
         assert_eq!(staff[0].roles, both);
 
-        let taken = store.take_role(&by_id, Role::Operator).await.unwrap().unwrap();
+        let taken = store.take_role(alice, Role::Operator).await.unwrap().unwrap();
         assert_eq!((taken.had_it, taken.presence), (false, vec![]), "nothing to take, so nobody is put out");
-        let taken = store.take_role(&by_id, Role::Moderator).await.unwrap().unwrap();
-        assert_eq!((taken.user, taken.had_it, taken.presence), (alice, true, offline(alice)));
+        let taken = store.take_role(alice, Role::Moderator).await.unwrap().unwrap();
+        assert_eq!((taken.had_it, taken.presence), (true, offline(alice)));
         assert_eq!(renew(&store, alice, resumed.session, &a).await, None);
         assert_eq!(sign_in(&store, alice, None).await.roles, [Role::Auditor]);
-        let nobody = Whose::Name("nobody".into());
-        assert_eq!(store.give_role(&nobody, Role::Operator).await.unwrap(), None);
-        assert_eq!(store.take_role(&nobody, Role::Operator).await.unwrap(), None);
+        let nobody = UserId::new(999_999).unwrap();
+        assert!(!store.give_role(nobody, Role::Operator).await.unwrap());
+        assert_eq!(store.take_role(nobody, Role::Operator).await.unwrap(), None);
         store.delete_account(alice, "hash").await.unwrap();
         assert!(store.staff().await.unwrap().is_empty(), "who is gone has no role");
     })
@@ -179,10 +177,10 @@ async fn roles_have_an_end_so_that_their_list_has_one() {
             }
         }
         transaction.commit().await.unwrap();
-        let error = refusal(store.give_role(&Whose::User(alice), Role::Operator).await);
+        let error = refusal(store.give_role(alice, Role::Operator).await);
         assert_eq!(error.code, Code::Conflict);
-        let one = Whose::User(UserId::new(1_000).unwrap());
-        assert!(store.give_role(&one, Role::Operator).await.unwrap().is_some(), "who has one gets another");
+        let one = UserId::new(1_000).unwrap();
+        assert!(store.give_role(one, Role::Operator).await.unwrap(), "who has one gets another");
     })
     .await;
 }
@@ -293,9 +291,7 @@ async fn the_platforms_account_is_one_whom_nobody_is() {
         assert_eq!(store.known_system_account().await.unwrap(), Some(natter));
         assert_eq!(store.ban(natter, &ban(None)).await.unwrap(), None);
         assert_eq!(store.end_sessions(natter).await.unwrap(), None);
-        for whose in [Whose::User(natter), Whose::Name("natter".into())] {
-            assert_eq!(store.give_role(&whose, Role::Operator).await.unwrap(), None);
-        }
+        assert!(!store.give_role(natter, Role::Operator).await.unwrap());
     })
     .await;
 }

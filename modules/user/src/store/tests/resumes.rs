@@ -3,7 +3,6 @@
 use broker_schemas::caller::Role;
 
 use super::*;
-use crate::store::Whose;
 
 fn token() -> TokenHash {
     Token::generate().unwrap().hash()
@@ -13,7 +12,7 @@ fn token() -> TokenHash {
 async fn many_are_resumed_together_and_each_as_if_alone() {
     each_database(async |store| {
         let (alice, bob) = (account(&store, "alice").await, account(&store, "bob").await);
-        store.give_role(&Whose::User(bob), Role::Auditor).await.unwrap();
+        store.give_role(bob, Role::Auditor).await.unwrap();
         let (a, b) = (edge("a"), edge("b"));
         let mut tokens = Vec::new();
         for (user, edge) in [(bob, None), (alice, Some(&a)), (alice, None)] {
