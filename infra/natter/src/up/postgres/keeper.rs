@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Postgres;
 use super::roles::Roles;
-use super::server::Server;
+use super::server::{Control, Server};
 use crate::up::slot::{Handle, Order, State};
 use crate::up::supervisor::{Did, Supervisor, tell};
 
@@ -271,11 +271,44 @@ impl Keeper {
                 standby.name,
                 primary.name
             );
+            ensure!(
+                kept.roles.replicated || !self.postgres.synchronous,
+                "{} has not caught up with {} yet; --now promotes it all the same",
+                standby.name,
+                primary.name
+            );
             primary_handle.order(Order::Stop).await?;
+            if let Err(error) = self.ensure_handed_over(primary, standby).await {
+                // One that was killed leaves processes behind, beside which it doesn't start.
+                let unused = timeout(GONE_WITHIN, primary.unused()).await;
+                unused.with_context(|| format!("{error:#}; {} doesn't end", primary.name))?;
+                let started = primary_handle.order(Order::Start).await;
+                started.with_context(|| format!("{error:#}; {} doesn't start again", primary.name))?;
+                return Err(error.context(format!("{} is the primary still", primary.name)));
+            }
         }
         tell(did, format!("{} stopped", primary.name)).await;
         self.take_over(&mut kept).await?;
         tell(did, format!("{} is the primary; {} will be its standby", standby.name, primary.name)).await;
+        Ok(())
+    }
+
+    /// A primary that is told to stop sends the standby everything, but not to one that stands still, and not when it has to be
+    /// killed.
+    async fn ensure_handed_over(&self, primary: &Server, standby: &Server) -> anyhow::Result<()> {
+        let Control { shut_down, checkpoint, .. } = primary.control().await?;
+        ensure!(
+            shut_down,
+            "{} did not end in order; --now promotes {}, and what that lacks is lost",
+            primary.name,
+            standby.name
+        );
+        ensure!(
+            standby.has(&checkpoint).await?,
+            "{} lacks what {} wrote last; --now promotes it all the same, and that is lost",
+            standby.name,
+            primary.name
+        );
         Ok(())
     }
 

@@ -303,6 +303,12 @@ impl Server {
         Ok(self.ask(sql, &[]).await?.context("no answer")?.try_get(0)?)
     }
 
+    /// Whether a standby that runs has all that comes before a position in the log.
+    pub(super) async fn has(&self, position: &str) -> anyhow::Result<bool> {
+        let row = self.ask("SELECT $1::pg_lsn >= $2::pg_lsn", &[&self.position().await?, position]).await?;
+        Ok(row.context("no answer")?.try_get(0)?)
+    }
+
     /// Whether what this primary wrote doesn't go as far as one of `positions`.
     pub(super) async fn is_behind(&self, positions: [&str; 2]) -> anyhow::Result<bool> {
         let sql = "SELECT greatest($1::pg_lsn, $2::pg_lsn) > pg_current_wal_flush_lsn()";
