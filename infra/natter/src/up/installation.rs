@@ -97,9 +97,12 @@ impl Installation {
         keeper: Option<&Keeper>,
         plan: Plan,
     ) -> anyhow::Result<()> {
+        // One after the other: each connects to those before it.
+        let mut started = Ok(());
         for server in plan.nats {
-            supervisor.start(vec![server]).await?;
+            started = started.and(supervisor.start(vec![server]).await);
         }
+        started?;
         if let Some(keeper) = keeper {
             keeper.start().await?;
         }

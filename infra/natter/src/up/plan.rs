@@ -130,8 +130,10 @@ impl Planner {
         let routes: Vec<_> = members.iter().zip(&addresses).map(route).collect();
         // Each connects to those before it, which are there by then: a server that is not there yet would be an error in the
         // log of every start. The first one names itself, which it passes over, so as to be one of a cluster.
-        for (member, before) in members.iter_mut().zip(1..).filter(|_| routes.len() > 1) {
-            member.routes = routes[..usize::max(before - 1, 1)].to_vec();
+        if routes.len() > 1 {
+            for (at, member) in members.iter_mut().enumerate() {
+                member.routes = routes[..at.max(1)].to_vec();
+            }
         }
         let scheme = if topology.nats.tls { "tls" } else { "nats" };
         let url = |member: &Member, address: &str| format!("{scheme}://{address}:{}", member.port);
