@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::caller::{Part, SignedIn};
 use crate::{
     Conversation, Done, GroupId, List, Map, Seq, Text, Timestamp, UserId, admin, events, facts, friend,
-    group, service, user,
+    group, service,
 };
 
 /// The longest text of a message, in bytes of UTF-8.
@@ -115,7 +115,7 @@ service! {
     /// Who sent a message.
     "author": GetAuthor => Author { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
 
-    /// Erases what a message says, whoever sent it but for whom the request spares.
+    /// Erases what a message says, whoever sent it.
     "remove": Remove => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 
     /// Keeps a user from writing in any conversation until a moment, or lets the user write again. Answered once every later
@@ -627,8 +627,6 @@ pub struct Remove {
     pub seq: Seq,
     /// Who does it: what is left of the message says so.
     pub by: UserId,
-    /// It is refused when one of these sent the message.
-    pub spared: List<UserId, { user::SPARED_MAX }>,
 }
 
 /// See [`Message`]'s `set_silence`.

@@ -2,7 +2,7 @@
 
 use broker_schemas::admin::RemoveMessage;
 use broker_schemas::message::{GetAuthor, Remove};
-use broker_schemas::{Done, Moderator};
+use broker_schemas::{Done, Error, Moderator};
 use natter_host::{Call, Handle, Result};
 
 use crate::Module;
@@ -14,10 +14,13 @@ impl Handle<RemoveMessage> for Module {
         let author = self.bus.call(&call.scope, &GetAuthor { conversation, seq }).await;
         let on = author.as_ref().ok().map(|author| author.user);
         self.audited(call, &request, on, async {
-            author?;
+            let author = author?.user;
+            if self.spared(call).await?.contains(&author) {
+                let message = "seq: the sender has a role, or is the platform: only an operator may do this";
+                return Err(Error::forbidden(message).into());
+            }
             let by = call.caller.signed_in().user();
-            let spared = self.spared(call).await?;
-            Ok(self.bus.call(&call.scope, &Remove { conversation, seq, by, spared }).await?)
+            Ok(self.bus.call(&call.scope, &Remove { conversation, seq, by }).await?)
         })
         .await
     }

@@ -43,17 +43,9 @@ fn moderation() -> Vec<Example> {
         reply::<message::GetAuthor>("a user", &message::Author { user: user_id(7) }),
         request(
             "in a direct conversation",
-            &message::Remove {
-                conversation: direct(),
-                seq: seq(12),
-                by: user_id(3),
-                spared: list(vec![user_id(1), user_id(300)]),
-            },
+            &message::Remove { conversation: direct(), seq: seq(12), by: user_id(3) },
         ),
-        request(
-            "in a group",
-            &message::Remove { conversation: in_group(), seq: seq(1), by: user_id(3), spared: list(vec![]) },
-        ),
+        request("in a group", &message::Remove { conversation: in_group(), seq: seq(1), by: user_id(3) }),
         done::<message::Remove>(),
         request("for a time", &silence(Some(then()), 1)),
         request("lifted", &silence(None, u64::MAX)),
