@@ -23,12 +23,12 @@ pub(super) struct Visit {
     session: Session,
 }
 
-/// What a further connection signs in with.
+/// What a further connection goes on with. A sign-in would be one more session, and may end another of the same user.
 enum Session {
     /// The one that a file keeps for the next command.
     Kept(Kept),
-    /// Nothing keeps it.
-    Passing(user::Login),
+    /// Nothing keeps it but its token here.
+    Passing(String),
 }
 
 struct Kept {
@@ -46,7 +46,7 @@ pub(super) async fn enter(door: &Door, tokens: Option<PathBuf>) -> Result<Visit,
     let kept = tokens.and_then(|directory| free_session(&directory, &server, name));
     let (client, _events) = Client::connect(&server).await?;
     let kept = match kept {
-        Some(kept) if resume(&client, &kept.file).await? => {
+        Some(kept) if resume_kept(&client, &kept.file).await? => {
             return Ok(Visit { client, server, session: Session::Kept(kept) });
         }
         kept => kept,
@@ -59,20 +59,26 @@ pub(super) async fn enter(door: &Door, tokens: Option<PathBuf>) -> Result<Visit,
     let login = user::Login { name, password, device: Text::new("natter admin").ok() };
     let session = client.call(&login).await?;
     let saved = kept.filter(|kept| kept.file.save(&session.token).is_ok());
-    Ok(Visit { client, server, session: saved.map_or(Session::Passing(login), Session::Kept) })
+    Ok(Visit { client, server, session: saved.map_or(Session::Passing(session.token), Session::Kept) })
 }
 
 impl Visit {
-    /// Signs in on a new connection, in the place of one that was lost.
+    /// Goes on with the session on a new connection, in the place of one that was lost.
     pub(super) async fn enter_again(&mut self) -> Result<(), Failure> {
         let (client, _events) = Client::connect(&self.server).await?;
-        match &self.session {
-            Session::Kept(kept) if resume(&client, &kept.file).await? => {}
-            Session::Kept(_) => {
-                let error = Error::new(Code::Unauthenticated, "the session is over; sign in again");
-                return Err(CallError::Refused { error, outcome: Outcome::Rejected }.into());
-            }
-            Session::Passing(login) => drop(client.call(login).await?),
+        let is_open = match &mut self.session {
+            Session::Kept(kept) => resume_kept(&client, &kept.file).await?,
+            Session::Passing(token) => match resume(&client, token).await? {
+                Some(next) => {
+                    *token = next;
+                    true
+                }
+                None => false,
+            },
+        };
+        if !is_open {
+            let error = Error::new(Code::Unauthenticated, "the session is over; sign in again");
+            return Err(CallError::Refused { error, outcome: Outcome::Rejected }.into());
         }
         self.client = client;
         Ok(())
@@ -87,19 +93,24 @@ impl Visit {
     }
 }
 
-/// Opens the session of a token. Whether there was one that is still good.
-async fn resume(client: &Client, file: &TokenFile) -> Result<bool, Failure> {
-    let Some(token) = file.load().and_then(|token| Text::new(token).ok()) else { return Ok(false) };
+/// Opens the session whose token is in `file`. Whether there was one that is still good.
+async fn resume_kept(client: &Client, file: &TokenFile) -> Result<bool, Failure> {
+    let Some(token) = file.load() else { return Ok(false) };
+    let Some(next) = resume(client, &token).await? else {
+        file.remove();
+        return Ok(false);
+    };
+    // If it can't be kept, the old token is good once more.
+    let _ = file.save(&next);
+    Ok(true)
+}
+
+/// Opens the session of a token. What opens it the next time; nothing, if it is over.
+async fn resume(client: &Client, token: &str) -> Result<Option<String>, Failure> {
+    let Ok(token) = Text::new(token) else { return Ok(None) };
     match client.call(&user::Resume { token }).await {
-        Ok(session) => {
-            // If it can't be kept, the old token is good once more.
-            let _ = file.save(&session.token);
-            Ok(true)
-        }
-        Err(error) if error.code() == Code::Unauthenticated => {
-            file.remove();
-            Ok(false)
-        }
+        Ok(session) => Ok(Some(session.token)),
+        Err(error) if error.code() == Code::Unauthenticated => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
