@@ -14,8 +14,8 @@ const CHARACTERS: usize = 64;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlatformSettings {
-    /// What users see as the sender of what the platform itself writes, 1 to 64 characters. No user and no group may be called
-    /// so. Default: "Natter".
+    /// What users see as the sender of what the platform itself writes, 1 to 64 characters with a letter or
+    /// digit among them. No user and no group may be called so. Default: "Natter".
     pub name: String,
 }
 
@@ -27,9 +27,11 @@ impl Default for PlatformSettings {
 
 impl PlatformSettings {
     /// # Errors
-    /// When nobody could read the name.
+    /// When nobody could read the name, or it has nothing by which to tell others from it.
     pub fn check(&self) -> anyhow::Result<()> {
         shown_name("platform.name", &self.name).map_err(|error| anyhow::anyhow!(error.message))?;
+        // What is left of every name of signs alone is nothing, so all of them would look like this one.
+        anyhow::ensure!(!look(&self.name).is_empty(), "platform.name: expected a letter or digit");
         Ok(())
     }
 
@@ -126,5 +128,18 @@ mod tests {
         PlatformSettings::default().check().unwrap();
         let error = PlatformSettings { name: " ".into() }.check().unwrap_err();
         assert!(error.to_string().contains("platform.name"), "{error}");
+    }
+
+    #[test]
+    fn a_platforms_name_leaves_names_of_signs_to_others() {
+        for signs in ["★", "🐝", "🐝 - ✓"] {
+            let error = PlatformSettings { name: signs.into() }.check().unwrap_err();
+            assert_eq!(error.to_string(), "platform.name: expected a letter or digit", "{signs}");
+        }
+        for name in ["★ Bees", "7", "蜂"] {
+            let platform = PlatformSettings { name: name.into() };
+            platform.check().unwrap();
+            assert!(platform.check_not_its_own("name", "★").is_ok(), "{name}");
+        }
     }
 }
