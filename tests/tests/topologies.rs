@@ -6,7 +6,7 @@ use std::time::Duration;
 use natter_client::Address;
 use natter_tests::history::{Bounds, Report, check};
 use natter_tests::load::{Load, Running};
-use natter_tests::{Backend, Person, Platform, signal};
+use natter_tests::{Backend, Person, Platform, befriend, signal};
 use tokio::time::{Instant, sleep};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -251,6 +251,30 @@ async fn whatever_is_lost_while_all_is_down_the_server_that_has_everything_goes_
     assert!(is_in_role(&platform, "postgres.1", "primary").await);
     assert!(is_in_role(&platform, "postgres.2", "standby, synchronous").await);
 
+    // An older copy was put back as the primary's data: what the standby alone has stays, until a person says what is right.
+    platform.stop("all").await;
+    let (now, older) = (data.join("postgres.1"), data.join("older"));
+    copy(&now, &older);
+    platform.start("all").await;
+    Person::register(&platform.tcp().await, "bob").await;
+    platform.stop("all").await;
+    std::fs::remove_dir_all(&now).unwrap();
+    std::fs::rename(&older, &now).unwrap();
+    platform.start("all").await;
+    assert_eq!(platform.copy("postgres.2").await.state, "stopped");
+    assert!(platform.logs().contains("postgres.2 has more than postgres.1"), "{}", platform.logs());
+    platform.stop("all").await;
+    std::fs::write(&roles, r#"{"primary":2,"replicated":false}"#).unwrap();
+    platform.start("all").await;
+    Person::sign_in(&platform.tcp().await, "bob").await;
+    assert!(is_in_role(&platform, "postgres.1", "standby, synchronous").await);
+    let said = platform.tell(&["promote"]).await.unwrap();
+    assert!(said.contains("postgres.1 is the primary"), "{said}");
+    until(&platform, "the former primary follows", async || {
+        is_in_role(&platform, "postgres.2", "standby, synchronous").await
+    })
+    .await;
+
     // The primary's data are lost, and its standby may lack something: a person has to say so.
     platform.stop("all").await;
     std::fs::remove_dir_all(data.join("postgres.1")).unwrap();
@@ -258,6 +282,40 @@ async fn whatever_is_lost_while_all_is_down_the_server_that_has_everything_goes_
     let error = platform.refuses_to_start().await;
     let says = ["postgres.2 may lack", r#"if you write {"primary":2,"replicated":false} to"#];
     assert!(says.iter().all(|says| error.contains(says)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_lacks_something_is_not_promoted_in_order_and_the_primary_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let asynchronous = WITH_STANDBY.replace("standby = true", "standby = true\nsynchronous = false");
+    let topology = file(&directory, &asynchronous.replace("copies = 2", "copies = 1"));
+    let platform = Platform::up(&topology, Backend::OfTopology, &[]).await;
+    let mut alice = Person::register(&platform.tcp().await, "alice").await;
+    let mut bob = Person::register(&platform.tcp().await, "bob").await;
+    befriend(&mut alice, &mut bob).await;
+    assert!(is_in_role(&platform, "postgres.2", "standby").await);
+
+    let standby = platform.copy("postgres.2").await.pid.unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{standby}/task/{standby}/children")).unwrap();
+    let children = children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
+    let receives =
+        |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap().contains("walreceiver");
+    let receiver = children.into_iter().find(receives).unwrap();
+    signal(receiver, "STOP");
+    alice.send(bob.user, "only the primary has it").await.unwrap();
+    let promoted = platform.tell(&["promote"]).await;
+    signal(receiver, "CONT");
+    let error = promoted.unwrap_err();
+    assert!(error.contains("postgres.2 lacks") && error.contains("--now"), "{error}");
+    assert!(is_in_role(&platform, "postgres.1", "primary").await);
+    assert_eq!(platform.copy("postgres.1").await.state, "ready");
+    Person::register(&platform.tcp().await, "carol").await;
+
+    until(&platform, "it is promoted once it follows again", async || {
+        platform.tell(&["promote"]).await.is_ok()
+    })
+    .await;
+    Person::sign_in(&platform.tcp().await, "carol").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,6 +442,12 @@ async fn sends(platform: &Platform) -> BTreeMap<String, u64> {
         sends.insert(shown.copy.clone(), platform.calls_of(&shown.copy, "message", "send").await);
     }
     sends
+}
+
+/// Copies a directory as its owner has it.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
 }
 
 /// Whether a process runs that is not only waited for.
