@@ -275,8 +275,17 @@ async fn whatever_is_lost_while_all_is_down_the_server_that_has_everything_goes_
     })
     .await;
 
-    // The primary's data are lost, and its standby may lack something: a person has to say so.
+    // Something else than the primary is broken: that is no reason to do without it.
     platform.stop("all").await;
+    let (log, written) = (data.join("log/postgres.1.log"), std::fs::read_to_string(&roles).unwrap());
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    platform.refuses_to_start().await;
+    assert_eq!(std::fs::read_to_string(&roles).unwrap(), written);
+    assert!(!data.join("postgres.1/standby.signal").exists());
+    std::fs::remove_dir(&log).unwrap();
+
+    // The primary's data are lost, and its standby may lack something: a person has to say so.
     std::fs::remove_dir_all(data.join("postgres.1")).unwrap();
     std::fs::write(&roles, r#"{"primary":1,"replicated":false}"#).unwrap();
     let error = platform.refuses_to_start().await;

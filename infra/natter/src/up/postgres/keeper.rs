@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Postgres;
@@ -34,6 +34,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Keeper {
     postgres: Postgres,
     supervisor: Supervisor,
+    started: Notify,
     state: Mutex<Kept>,
 }
 
@@ -49,11 +50,18 @@ struct Kept {
 impl Keeper {
     pub(crate) fn new(postgres: Postgres, supervisor: Supervisor) -> anyhow::Result<Self> {
         let roles = Roles::read(&postgres.roles_file)?.context("there are no roles yet")?;
-        Ok(Self { postgres, supervisor, state: Mutex::new(Kept { roles, missed_since: None, alone: false }) })
+        let state = Mutex::new(Kept { roles, missed_since: None, alone: false });
+        Ok(Self { postgres, supervisor, started: Notify::new(), state })
     }
 
     /// Starts the servers; when this returns, modules can use the database.
     pub(crate) async fn start(&self) -> anyhow::Result<()> {
+        self.start_servers().await?;
+        self.started.notify_one();
+        Ok(())
+    }
+
+    async fn start_servers(&self) -> anyhow::Result<()> {
         let mut kept = self.state.lock().await;
         for server in &self.postgres.servers {
             // Those of a `natter up` that was killed end in a moment. Until then one that doesn't start may still run.
@@ -62,8 +70,13 @@ impl Keeper {
                 .with_context(|| format!("another server runs on {}", server.data.display()))?;
         }
         let (primary, standby) = self.postgres.as_in(kept.roles)?;
-        let started = self.supervisor.start(vec![primary.recipe(standby)]).await;
-        let Some(standby) = standby else {
+        // What goes wrong before a server starts says nothing about that server.
+        let primary_handle = self.supervisor.add(primary.recipe(standby)).await?;
+        if let Some(standby) = standby {
+            self.supervisor.add(standby.recipe(Some(primary))).await?;
+        }
+        let started = primary_handle.order(Order::Start).await;
+        if standby.is_none() {
             started.with_context(|| format!("mend {}, or put back a copy of it", primary.data.display()))?;
             // It may have had one before: nothing waits for that any more, nor takes it for one that lacks nothing.
             primary.promote().await?;
@@ -71,8 +84,7 @@ impl Keeper {
             self.write(&mut kept, roles)?;
             primary.wait_for(None).await?;
             return primary.ensure_database().await;
-        };
-        self.supervisor.add(standby.recipe(Some(primary))).await?;
+        }
         if let Err(error) = started {
             self.go_on_without_primary(&mut kept, error).await?;
         }
@@ -95,11 +107,12 @@ impl Keeper {
         Ok(())
     }
 
-    /// Goes on until it is dropped.
+    /// Begins once [`start`](Self::start) has returned, and goes on until it is dropped.
     pub(crate) async fn keep(&self) {
         if !self.postgres.has_standby() {
             return std::future::pending().await;
         }
+        self.started.notified().await;
         loop {
             let roles = self.state.lock().await.roles;
             match self.handle_of(roles.primary).await {
@@ -346,8 +359,8 @@ impl Keeper {
     /// Sees to it that a former primary never writes again. First its data, so that nothing starts on them any more; then
     /// what had started before, also what its process left behind.
     async fn put_away(&self, former: &Server) -> anyhow::Result<()> {
-        former.fence()?;
         let handle = self.handle_of(former.number).await?;
+        former.fence()?;
         let ended = async {
             handle.order(Order::Kill).await?;
             former.end_leftovers().await;
