@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::caller::{Part, SignedIn};
 use crate::rights::Role;
 use crate::{
-    Done, GroupId, List, Text, Timestamp, UserId, admin, events, facts, friend, message, service, user,
+    Done, GroupId, List, Seq, Text, Timestamp, UserId, admin, events, facts, friend, message, service, user,
 };
 
 /// The most members that a group can be configured to have.
@@ -561,6 +561,8 @@ pub struct JoinedEvent {
     pub name: String,
     /// Who made one a member; oneself when one joined.
     pub by: UserId,
+    /// Where the notice of it stands: what is new begins there. Absent in the rare case that it can't be said any more.
+    pub seq: Option<Seq>,
 }
 
 /// One left a group; one's own sessions are told.

@@ -94,7 +94,7 @@ service! {
 
     /// Makes a change to a group: to who is in its conversation and who may write, and to what stands there. Answered once every
     /// later send, read and delivery sees it.
-    "change_group": ChangeGroup => Done { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
+    "change_group": ChangeGroup => GroupChanged { by: Part, on: [Internal], repeat: Idempotent, deadline_ms: 2_000 }
 
     /// The groups that a user is in: an edge asks when the user signs in there.
     "groups_of": GetGroupsOf => GroupsOf { by: Part, on: [Internal], repeat: Read, deadline_ms: 2_000 }
@@ -491,6 +491,13 @@ pub struct ChangeGroup {
     pub change: group::Change,
     /// What those see who become members by this change.
     pub visible: group::Visible,
+}
+
+/// What became of a change of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct GroupChanged {
+    /// Where the notice of it stands. Absent when it was made before, and something was changed since.
+    pub seq: Option<Seq>,
 }
 
 /// See [`Message`]'s `groups_of`.

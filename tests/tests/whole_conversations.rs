@@ -203,6 +203,10 @@ on_both_databases! {
         let (_, direct) = between(&alice, &bob);
         let small = alice.create("small", &[&bob, &carol], Admission::Invitation).await;
         let large = alice.create("large", &[&bob, &carol, &dave], Admission::Invitation).await;
+        // From then on they receive what is said there.
+        for device in [&alice, &bob, &phone, &carol, &carol, &dave] {
+            device.event::<group::JoinedEvent>().await;
+        }
         alice.send(Recipient::User(bob.user), "direct").await.unwrap();
         for group in [small, large] {
             alice.send(Recipient::Group(group), "to all").await.unwrap();

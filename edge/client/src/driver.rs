@@ -269,7 +269,14 @@ impl Driver {
                 return Some(Closed { code: Some(code.clone()), message: message.clone() });
             }
             // What was said until now was not pushed here.
-            Event::Resync | Event::GroupJoined(_) => syncing.hasten(),
+            Event::Resync => syncing.hasten(),
+            Event::GroupJoined(joined) => {
+                // Not from where the user has read: another device may have, before this one had it.
+                if let Some(seq) = joined.seq {
+                    self.inbox.start(Conversation::group(joined.group), seq.get() - 1);
+                }
+                syncing.hasten();
+            }
             // Somebody has read what was not pushed here.
             Event::Read(read) if self.inbox.lacks(read.conversation, read.seq) => syncing.hasten(),
             Event::GroupLeft(group::LeftEvent { group })

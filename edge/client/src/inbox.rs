@@ -126,7 +126,7 @@ impl Inbox {
     }
 
     /// Starts a conversation after `seq`, unless it is known better.
-    fn start(&mut self, conversation: Conversation, seq: u64) {
+    pub(crate) fn start(&mut self, conversation: Conversation, seq: u64) {
         self.know(conversation).seq.get_or_insert(seq);
         self.strangers.remove(&conversation);
     }

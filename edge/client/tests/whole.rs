@@ -142,12 +142,25 @@ async fn a_restarted_application_is_not_told_an_older_state_than_it_has() {
     assert_eq!(asked.revisions.unwrap().get(&with(2)), Some(&8));
 }
 
+/// Another device may have read further than that before this one asks.
+#[tokio::test]
+async fn what_is_said_in_a_group_is_asked_for_from_the_notice_of_joining_on() {
+    let edge = FakeEdge::start().await;
+    let (_chat, mut updates, mut peer) = sign_in(&edge, Vec::new()).await;
+    peer.sync(Vec::new(), false).await;
+    let seq = Some(5.try_into().unwrap());
+    peer.push(&group::JoinedEvent { group: group_id(), name: "team".into(), by: user_id(2), seq }).await;
+    assert!(matches!(next(&mut updates).await, Update::Event(Event::GroupJoined(_))));
+    let asked = peer.sync(vec![in_group(5)], false).await;
+    assert_eq!(asked.have.get(&Conversation::group(group_id())), Some(&4));
+}
+
 #[tokio::test]
 async fn joining_brings_what_was_said_since_and_leaving_forgets_the_group() {
     let edge = FakeEdge::start().await;
     let (_chat, mut updates, mut peer) = sign_in(&edge, Vec::new()).await;
     peer.sync(Vec::new(), false).await;
-    let joined = || group::JoinedEvent { group: group_id(), name: "team".into(), by: user_id(2) };
+    let joined = || group::JoinedEvent { group: group_id(), name: "team".into(), by: user_id(2), seq: None };
     peer.push(&joined()).await;
     assert!(matches!(next(&mut updates).await, Update::Event(Event::GroupJoined(_))));
     peer.sync(vec![in_group(5), in_group(6)], false).await;

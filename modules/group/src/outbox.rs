@@ -102,10 +102,10 @@ impl Module {
                     return Ok(Told::Ours);
                 }
                 failpoint::reach("group.before_telling");
-                self.bus.call(&scope(), &untold.change).await?;
+                let changed = self.bus.call(&scope(), &untold.change).await?;
                 failpoint::reach("group.after_telling");
                 // After that, for clients that hear of a change ask the message module what they may see now.
-                self.push_change(untold).await?;
+                self.push_change(untold, changed.seq).await?;
                 self.store.forget(&untold.change).await?;
             }
         }

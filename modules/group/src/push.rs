@@ -6,25 +6,25 @@ use broker_schemas::group::{
 };
 use broker_schemas::message::ChangeGroup;
 use broker_schemas::subject::Audience;
-use broker_schemas::{Delivery, Event, GroupId, UserId};
+use broker_schemas::{Delivery, Event, GroupId, Seq, UserId};
 use natter_host::{Result, Scope};
 
 use crate::store::Untold;
 use crate::{Checked, Module};
 
 impl Module {
-    /// Tells those whom a change concerns in a particular way. Every member sees it in the conversation.
+    /// Tells those whom a change concerns in a particular way. Every member sees it in the conversation, at `seq`.
     ///
     /// # Errors
     /// When the bus is away.
-    pub(crate) async fn push_change(&self, untold: &Untold) -> Checked<()> {
+    pub(crate) async fn push_change(&self, untold: &Untold, seq: Option<Seq>) -> Checked<()> {
         let ChangeGroup { group, version, by, ref change, .. } = untold.change;
         match change {
             Change::Created { members, .. } => {
                 let users = [by].into_iter().chain(members.iter().copied());
-                self.push_joined(untold, users).await
+                self.push_joined(untold, seq, users).await
             }
-            Change::Joined { user } => self.push_joined(untold, [*user]).await,
+            Change::Joined { user } => self.push_joined(untold, seq, [*user]).await,
             Change::Left { user } => self.bus.push(Audience::User(*user), &LeftEvent { group }).await,
             Change::Kicked { user } => self.bus.push(Audience::User(*user), &KickedEvent { group, by }).await,
             Change::Dissolved {} => {
@@ -43,12 +43,12 @@ impl Module {
     }
 
     /// Has the edges of new members receive what is delivered to the group, and tells these members.
-    async fn push_joined<U>(&self, untold: &Untold, users: U) -> Checked<()>
+    async fn push_joined<U>(&self, untold: &Untold, seq: Option<Seq>, users: U) -> Checked<()>
     where
         U: IntoIterator<Item = UserId, IntoIter: Send>,
     {
         let ChangeGroup { group, by, .. } = untold.change;
-        let push = Push::of(&JoinedEvent { group, name: untold.name.clone(), by })?;
+        let push = Push::of(&JoinedEvent { group, name: untold.name.clone(), by, seq })?;
         let delivery = Delivery::Join { group, push };
         for user in users {
             self.bus.deliver(Audience::User(user), &delivery).await?;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use broker_schemas::delivery::Push;
 use broker_schemas::group::{Change, Visible};
-use broker_schemas::message::{ChangeGroup, Entry, NewEvent};
+use broker_schemas::message::{ChangeGroup, Entry, GroupChanged, NewEvent};
 use broker_schemas::rights::Role;
 use broker_schemas::subject::Audience;
-use broker_schemas::{Conversation, Delivery, Done, Error, Part, Seq, Timestamp, UserId};
+use broker_schemas::{Conversation, Delivery, Error, Part, Seq, Timestamp, UserId};
 use natter_host::{Call, Handle, Result, Transaction, failpoint};
 
 use crate::Module;
@@ -16,8 +16,9 @@ use crate::retry::retrying;
 use crate::store::Store;
 
 impl Handle<ChangeGroup> for Module {
-    async fn handle(&self, _: &Call<Part>, request: ChangeGroup) -> Result<Done> {
+    async fn handle(&self, _: &Call<Part>, request: ChangeGroup) -> Result<GroupChanged> {
         let notice = retrying(|| apply(&self.store, &request)).await?;
+        let seq = notice.as_ref().map(|notice| notice.seq);
         if let Some(notice) = notice {
             let delivery = Delivery::ToMembers {
                 version: request.version,
@@ -31,7 +32,7 @@ impl Handle<ChangeGroup> for Module {
                 tracing::debug!(%error, group = %request.group, "change of a group not pushed");
             }
         }
-        Ok(Done {})
+        Ok(GroupChanged { seq })
     }
 }
 

@@ -74,8 +74,13 @@ fn push() -> Push {
 }
 
 fn joined() -> Push {
-    Push::of(&group::JoinedEvent { group: group_id(9), name: "Reading circle".into(), by: user_id(3) })
-        .unwrap()
+    Push::of(&group::JoinedEvent {
+        group: group_id(9),
+        name: "Reading circle".into(),
+        by: user_id(3),
+        seq: None,
+    })
+    .unwrap()
 }
 
 fn identity(roles: Vec<Role>) -> Identity {

@@ -8,7 +8,7 @@ use broker_schemas::group::{
 use broker_schemas::rights::Role;
 use broker_schemas::{Done, Method, id};
 
-use super::{Example, event, friend, group_id, list, reply, request, text, then, user_id};
+use super::{Example, event, friend, group_id, list, reply, request, seq, text, then, user_id};
 
 pub(super) fn examples() -> Vec<Example> {
     [making(), coming_and_going(), running(), looking(), administration::examples(), events()]
@@ -143,8 +143,10 @@ fn looking() -> Vec<Example> {
 
 fn events() -> Vec<Example> {
     let (group, by) = (group_id(9), user_id(3));
+    let joined = |seq| group::JoinedEvent { group, name: "Reading circle".into(), by, seq };
     vec![
-        event("by oneself or another", &group::JoinedEvent { group, name: "Reading circle".into(), by }),
+        event("by oneself or another", &joined(Some(seq(12)))),
+        event("told late", &joined(None)),
         event("a group", &group::LeftEvent { group }),
         event("by another", &group::KickedEvent { group, by }),
         event("by its owner", &group::DissolvedEvent { group, by }),

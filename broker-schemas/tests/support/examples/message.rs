@@ -172,7 +172,8 @@ fn between_parts() -> Vec<Example> {
     let mut examples = vec![
         request("opened", &message::SetGate { a: user_id(3), b: user_id(7), gate: opened }),
         done::<message::SetGate>(),
-        done::<message::ChangeGroup>(),
+        reply::<message::ChangeGroup>("made now", &message::GroupChanged { seq: Some(seq(12)) }),
+        reply::<message::ChangeGroup>("made long ago", &message::GroupChanged { seq: None }),
         request("a user", &message::GetGroupsOf { user: user_id(7) }),
         reply::<message::GetGroupsOf>("none", &message::GroupsOf { groups: vec![] }),
         reply::<message::GetGroupsOf>(

@@ -84,7 +84,8 @@ fn text_of(name: &str) -> broker_schemas::Text<{ group::NAME_BYTES }> {
 fn one_learns_of_being_put_into_a_group_and_out_of_it() {
     let mut state = signed_in(Mode::Plain);
     let group = GroupId::new(12).unwrap();
-    let joined = || Event::GroupJoined(group::JoinedEvent { group, name: "choir".into(), by: id(2) });
+    let joined =
+        || Event::GroupJoined(group::JoinedEvent { group, name: "choir".into(), by: id(2), seq: None });
     assert_eq!(
         said(&happens(&mut state, joined())),
         ["* bob put you into the group choir (g12): /open choir"]
@@ -176,7 +177,7 @@ fn what_cannot_be_undone_needs_the_groups_name() {
 fn a_group_is_found_by_name_or_id_and_never_by_chance() {
     let mut state = signed_in(Mode::Screen);
     let other = GroupId::new(10).unwrap();
-    let joined = group::JoinedEvent { group: other, name: "Team".into(), by: id(1) };
+    let joined = group::JoinedEvent { group: other, name: "Team".into(), by: id(1), seq: None };
     happens(&mut state, Event::GroupJoined(joined));
     assert!(said(&type_line(&mut state, "/open team"))[0].contains("g9, g10"));
     type_line(&mut state, "/open g10");
@@ -229,7 +230,7 @@ fn who_put_one_into_a_group_is_called_by_name() {
     for mode in [Mode::Plain, Mode::Screen] {
         let mut state = signed_in(mode);
         let group = GroupId::new(12).unwrap();
-        let joined = group::JoinedEvent { group, name: "choir".into(), by: id(4) };
+        let joined = group::JoinedEvent { group, name: "choir".into(), by: id(4), seq: None };
         assert_eq!(said(&happens(&mut state, Event::GroupJoined(joined))), Vec::<String>::new());
         let lines = said(&update(&mut state, profile_answer(Ok(dave()))));
         assert_eq!(lines, ["* dave put you into the group choir (g12): /open choir"]);
