@@ -79,10 +79,10 @@ impl State {
             Saying::Message(entry) => self.message_line(entry),
             Saying::State(entry) => Safe::line(&format!("* {}", self.numbered_line(entry))),
             Saying::Change(event) => self.change_line(event),
-            Saying::Joined(JoinedEvent { group, name, by }) if self.is_me(*by) => {
+            Saying::Joined(JoinedEvent { group, name, by, .. }) if self.is_me(*by) => {
                 return self.notice(format!("you are in the group {name} (g{group}): /open {name}"));
             }
-            Saying::Joined(JoinedEvent { group, name, by }) => {
+            Saying::Joined(JoinedEvent { group, name, by, .. }) => {
                 let who = self.name_of(*by);
                 return self.notice(format!("{who} put you into the group {name} (g{group}): /open {name}"));
             }
