@@ -108,7 +108,10 @@ impl World {
     }
 
     pub(crate) async fn deliver(&self, user: u64, delivery: &Delivery) {
-        self.user.deliver(Audience::User(UserId::new(user).unwrap()), delivery).await.unwrap();
+        let audience = Audience::User(UserId::new(user).unwrap());
+        // After a break the edge's connection may be back before this one.
+        eventually("the user module is on the bus", || self.user.is_connected()).await;
+        self.user.deliver(audience, delivery).await.unwrap();
     }
 
     /// Tells a user of having joined a group.
