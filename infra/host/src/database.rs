@@ -178,10 +178,11 @@ impl Database {
         // Two copies that start at once would both try to make the schema, and one would fail. All of it is one transaction,
         // so the lock is gone at its end.
         let prepare = format!(
-            "DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('{schema}')); END $$; \
+            "SET client_min_messages TO warning; \
+             DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('{schema}')); END $$; \
              CREATE SCHEMA IF NOT EXISTS {schema}; \
              SET search_path TO {schema}; SET synchronous_commit TO on; \
-             SET idle_in_transaction_session_timeout TO '3s'; SET client_min_messages TO warning"
+             SET idle_in_transaction_session_timeout TO '3s'"
         );
         let servers = Servers::of(&settings.url)?;
         let asked = servers.timeline();
