@@ -81,7 +81,7 @@ const PARTS: [&str; 6] = ["message", "friend", "group", "user", "admin", "edge"]
 ///
 /// # Panics
 /// When it names none, and so would show nothing.
-fn is_left_out(part: &str) -> bool {
+pub fn is_left_out(part: &str) -> bool {
     let Ok(without) = std::env::var("NATTER_TEST_WITHOUT") else { return false };
     assert!(PARTS.contains(&&*without), "NATTER_TEST_WITHOUT: expected one of {PARTS:?}, got {without:?}");
     assert!(up::chosen().is_none(), "NATTER_TEST_WITHOUT: what runs in a topology, the topology says");
