@@ -10,7 +10,7 @@ use natter_tests::device::{Connection, Device, Refusal};
 use natter_tests::records::Records;
 use natter_tests::shell::grant_at_console;
 use natter_tests::{Backend, Person, Platform, Shell, Terminal, on_both_databases};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Within what time a ban ends every session.
@@ -376,7 +376,8 @@ on_both_databases! {
         shell.run(&["remove-message", &there.to_string(), &seq]).await.done();
         let removed: RecalledEvent = alice.event().await;
         assert_eq!((removed.seq, removed.conversation), (sent.seq, there));
-        assert_ne!(removed.by, bob.user);
+        let by = alice.call_json("user.profile", json!({ "user": removed.by })).await.unwrap();
+        assert_eq!(by["name"], "natter", "the platform, and not which of its people");
         let whole = alice.whole(there).await.unwrap();
         let left = whole.iter().find(|entry| entry.seq == sent.seq).unwrap();
         assert_eq!((left.text.as_str(), left.recalled_by), ("", Some(removed.by)));

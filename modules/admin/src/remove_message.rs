@@ -2,6 +2,7 @@
 
 use broker_schemas::admin::RemoveMessage;
 use broker_schemas::message::{GetAuthor, Remove};
+use broker_schemas::user::SystemAccount;
 use broker_schemas::{Done, Error, Moderator};
 use natter_host::{Call, Handle, Result};
 
@@ -19,7 +20,8 @@ impl Handle<RemoveMessage> for Module {
                 let message = "seq: the sender has a role, or is the platform: only an operator may do this";
                 return Err(Error::forbidden(message).into());
             }
-            let by = call.caller.signed_in().user();
+            // Members see by whom it was taken away: that it was the platform, and not which of its people.
+            let by = self.bus.call(&call.scope, &SystemAccount {}).await?.user;
             Ok(self.bus.call(&call.scope, &Remove { conversation, seq, by }).await?)
         })
         .await
