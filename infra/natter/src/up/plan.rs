@@ -44,7 +44,7 @@ impl Planner {
         let this = std::env::current_exe().context("find this program")?;
         let programs = this.parent().context("a program has a directory")?.to_owned();
         let nats_server = natter_nats::find(None).await?;
-        Ok(Self { programs, nats_server, ports: Ports::from(base_port)?, settings, hosts: None })
+        Ok(Self { programs, nats_server, ports: Ports::from(base_port), settings, hosts: None })
     }
 
     /// Gives every copy its ports, those of clients first: they are the ones that people remember.
