@@ -156,6 +156,27 @@ impl Spent {
     };
 }
 
+/// What whoever delivers says all the time on [`crate::subject::beat`]: an edge that misses one may have missed deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Beat {
+    /// Who says it: a number of its own.
+    pub by: u64,
+    /// From 1 on, one more each time, and two more when something that was delivered since the last one may have been lost.
+    pub number: u64,
+}
+
+impl Beat {
+    /// The time from one to the next.
+    pub const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+    /// For tools: what its body is.
+    pub const SPEC: EventSpec = EventSpec {
+        name: "beat",
+        schema: <Self as Schema>::SCHEMA,
+        to_json: crate::service::to_json::<Self>,
+    };
+}
+
 /// Declares the events of a service: gives each type its name, and lists them.
 #[macro_export]
 macro_rules! events {

@@ -125,6 +125,7 @@ fn edge() -> Permissions {
         may.call(subject::method(Exposure::Internal, method));
     }
     may.subscribe(subject::deliveries());
+    may.subscribe(subject::beat());
     may.subscribe.insert("natter.edge.>".to_owned());
     may
 }
@@ -146,6 +147,9 @@ fn service(service: &'static ServiceSpec) -> Permissions {
     may.publish(subject::facts_of(service.name));
     // Not as one of a group: each copy hears what the others spent.
     may.subscribe(subject::spent_of_any(service.name));
+    if !service.delivers.is_empty() {
+        may.publish(subject::beat());
+    }
     for audiences in service.delivers {
         may.publish(subject::deliveries_to(*audiences));
     }
@@ -300,6 +304,8 @@ mod tests {
     fn only_the_edge_overhears_deliveries_among_the_parts() {
         for holder in Holder::all() {
             let hears = holder.permissions().subscribe.contains(subject::deliveries().as_str());
+            assert_eq!(hears, EDGES.contains(&holder), "{holder:?}");
+            let hears = holder.permissions().subscribe.contains(subject::beat().as_str());
             assert_eq!(hears, EDGES.contains(&holder), "{holder:?}");
         }
     }

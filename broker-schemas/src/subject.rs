@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::delivery::Spent;
+use crate::delivery::{Beat, Spent};
 use crate::{Audiences, EdgeId, Error, Exposure, GroupId, MethodSpec, ServiceSpec, UserId};
 
 /// A subject to publish on or to subscribe to. Only this module makes one.
@@ -175,6 +175,12 @@ pub fn deliveries() -> Subject {
     Subject("natter.deliver.>".to_owned())
 }
 
+/// `natter.beat`: whoever delivers says all the time that it is there, see [`Beat`].
+#[must_use]
+pub fn beat() -> Subject {
+    Subject("natter.beat".to_owned())
+}
+
 /// `natter.edge.<edge>.>`: control of one edge.
 #[must_use]
 pub fn edge(edge: &EdgeId) -> Subject {
@@ -269,6 +275,7 @@ pub fn parse(subject: &str) -> Option<Addressed> {
     }
     match tokens.next()? {
         "deliver" => Some(Addressed::Delivery),
+        "beat" => Some(Addressed::Fact(&Beat::SPEC)),
         "event" => {
             let service = crate::find_service(tokens.next()?)?;
             let name = tokens.nth(1)?;

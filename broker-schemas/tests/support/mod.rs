@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use broker_schemas::caller::Passport;
-use broker_schemas::delivery::{Attachment, Spent};
+use broker_schemas::delivery::{Attachment, Beat, Spent};
 use broker_schemas::{Delivery, SERVICES};
 use postcard_schema::Schema;
 use postcard_schema::schema::{DataModelType, DataModelVariant, NamedType};
@@ -35,6 +35,7 @@ pub(crate) fn wire_types() -> Vec<WireType> {
     add("Delivery".into(), Delivery::SCHEMA);
     add("Attachment".into(), Attachment::SCHEMA);
     add("Spent".into(), Spent::SCHEMA);
+    add("Beat".into(), Beat::SCHEMA);
     add("Passport".into(), Passport::SCHEMA);
     types
 }

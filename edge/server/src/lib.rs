@@ -6,10 +6,11 @@
 //! says so, and the `outbox` holds what the client has yet to read.
 //!
 //! The way of a delivery: while a user has `sessions` here, `deliver` hands to each of them what the bus has for the
-//! user, and `groups` what it has for the groups that the user is in. `renew`, `report` and `resync` keep the sessions
-//! good.
+//! user, and `groups` what it has for the groups that the user is in. `renew`, `report` and `resync`, which hears
+//! `beats`, keep the sessions good.
 
 mod attach;
+mod beats;
 mod call;
 mod closing;
 mod connection;
@@ -43,6 +44,7 @@ use broker_schemas::subject::{self, Audience};
 use natter_host::{Part, Process, Running};
 use natter_protocol::Encoding;
 
+use beats::Beats;
 use closing::Closing;
 use gateway::Gateway;
 use limits::Limits;
@@ -66,9 +68,10 @@ impl Part for Edge {
 
         let everyone = gateway.bus.subscribe(&subject::deliver(Audience::Everyone)).await?;
         gateway.work.spawn(deliver::to_everyone(everyone, gateway.clone()));
+        let beats = Beats::subscribe(&gateway.bus).await?;
         gateway.bus.fence().await?;
         gateway.work.spawn(renew::run(gateway.clone()));
-        gateway.work.spawn(resync::run(gateway.clone()));
+        gateway.work.spawn(resync::run(gateway.clone(), beats));
         gateway.work.spawn(report::run(gateway.clone()));
 
         let settings = &gateway.settings;

@@ -1,10 +1,11 @@
-//! After a disruption of the bus: clients are told that they may have missed something, and sessions are checked.
+//! After a disruption of the bus, here or on the way here: clients are told that they may have missed something, and sessions are checked.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep, sleep_until};
 
+use crate::beats::Beats;
 use crate::deliver::Event;
 use crate::gateway::Gateway;
 use crate::jitter::within;
@@ -15,11 +16,18 @@ const GROUPS: u32 = 40;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// Repairs after each disruption until the edge stops.
-pub(crate) async fn run(gateway: Arc<Gateway>) {
+pub(crate) async fn run(gateway: Arc<Gateway>, mut beats: Beats) {
     let mut disruptions = gateway.bus.disruptions();
     disruptions.mark_unchanged();
     let repair_each = async {
-        while disruptions.changed().await.is_ok() {
+        loop {
+            let goes_on = tokio::select! {
+                changed = disruptions.changed() => changed.is_ok(),
+                missed = beats.missed() => missed,
+            };
+            if !goes_on {
+                return;
+            }
             repair(&gateway).await;
         }
     };
@@ -35,7 +43,7 @@ async fn repair(gateway: &Arc<Gateway>) {
         sleep(TRY_AGAIN).await;
     }
     let sessions = gateway.sessions.all();
-    tracing::info!(sessions = sessions.len(), "the bus is back; clients are told to catch up");
+    tracing::info!(sessions = sessions.len(), "clients are told to catch up");
     // Renewing a session repairs which groups its user is in; who turns out to have joined one is told to catch up once
     // more. What else was lost of deliveries to groups needs no repair here: the versions of later ones tell of it.
     gateway.renew_all();

@@ -5,6 +5,7 @@
 //! hears* comes in on the other. So a burst of deliveries doesn't delay an answer, and leaving a queue group is not
 //! raced by the part's own traffic.
 
+mod beat;
 mod call;
 mod connection;
 mod hear;
@@ -42,6 +43,7 @@ struct Shared {
     outgoing: connection::Connection,
     incoming: connection::Connection,
     replies: Replies,
+    unsaid: beat::Unsaid,
 }
 
 impl Bus {
@@ -64,9 +66,11 @@ impl Bus {
                 outgoing,
                 incoming,
                 replies,
+                unsaid: beat::Unsaid::default(),
             }),
         };
         bus.fence().await?;
+        beat::begin(&bus.shared)?;
         Ok(bus)
     }
 
@@ -102,7 +106,7 @@ impl Bus {
     ) -> Result<(), Error> {
         let body = Bytes::from(ContentType::Postcard.encode(&Delivery::Event(Push::of(event)?))?);
         for audience in audiences {
-            self.publish(&subject::deliver(audience), body.clone()).await?;
+            self.deliver_encoded(audience, body.clone()).await?;
         }
         Ok(())
     }
@@ -130,7 +134,12 @@ impl Bus {
     /// As [`Bus::push`].
     pub async fn deliver(&self, audience: Audience, delivery: &Delivery) -> Result<(), Error> {
         let body = ContentType::Postcard.encode(delivery)?;
-        self.publish(&subject::deliver(audience), body.into()).await
+        self.deliver_encoded(audience, body.into()).await
+    }
+
+    async fn deliver_encoded(&self, audience: Audience, body: Bytes) -> Result<(), Error> {
+        let said = self.publish(&subject::deliver(audience), body).await;
+        said.inspect_err(|_| self.shared.unsaid.note())
     }
 
     /// Tells other parts that something happened; best effort.
@@ -148,11 +157,7 @@ impl Bus {
     }
 
     pub(crate) async fn publish(&self, subject: &Subject, body: Bytes) -> Result<(), Error> {
-        self.check_permission(subject)?;
-        if !self.shared.outgoing.is_up() {
-            return Err(Error::unavailable("not connected to the bus"));
-        }
-        self.shared.outgoing.publish(subject.as_str(), None, HeaderMap::new(), body).await
+        self.shared.publish(subject, body).await
     }
 
     /// Grows when the incoming connection breaks.
@@ -197,13 +202,23 @@ impl Bus {
     pub(crate) fn waiting(&self) -> usize {
         self.shared.replies.waiting()
     }
+}
+
+impl Shared {
+    async fn publish(&self, subject: &Subject, body: Bytes) -> Result<(), Error> {
+        self.check_permission(subject)?;
+        if !self.outgoing.is_up() {
+            return Err(Error::unavailable("not connected to the bus"));
+        }
+        self.outgoing.publish(subject.as_str(), None, HeaderMap::new(), body).await
+    }
 
     /// A publish that the server would refuse is not reported to the caller, so it is refused here, with words.
     fn check_permission(&self, subject: &Subject) -> Result<(), Error> {
-        if self.shared.may.may_publish(subject) {
+        if self.may.may_publish(subject) {
             return Ok(());
         }
-        let holder = self.shared.holder.name();
+        let holder = self.holder.name();
         tracing::error!(holder, %subject, "not permitted on the bus; is the method in the service's `calls`?");
         Err(Error::internal())
     }

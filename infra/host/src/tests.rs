@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use broker_schemas::delivery::Beat;
 use broker_schemas::permission::Holder;
 use broker_schemas::subject::{self, Audience, Discovery};
 use broker_schemas::{
@@ -321,6 +322,25 @@ async fn with_the_broker_killed_calls_in_flight_end_early_and_later_ones_succeed
         assert!(Instant::now() < deadline, "no recovery");
     }
     assert!(*caller.disruptions().borrow() > before, "whoever relays pushes must learn that some were lost");
+}
+
+/// What was said on a connection that broke may not have arrived, and nobody would know.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_delivers_leaves_a_beat_out_when_its_connection_broke_and_no_other_one() {
+    let rig = Rig::start().await;
+    let edge = rig.bus(Holder::Edge).await;
+    let mut beats = edge.subscribe(&subject::beat()).await.unwrap();
+    edge.fence().await.unwrap();
+    let _module = rig.bus(Holder::Service("message")).await;
+    let mut next = async || {
+        let heard = timeout(Duration::from_secs(10), beats.next()).await.unwrap().unwrap();
+        ContentType::Postcard.decode::<Beat>(&heard).unwrap().number
+    };
+    assert_eq!([next().await, next().await, next().await], [1, 2, 3]);
+    rig.signal("KILL");
+    let number = next().await;
+    assert!(number > 4, "{number}");
+    assert_eq!([next().await, next().await], [number + 1, number + 2]);
 }
 
 /// `subscribe()` returns before the server knows of it.

@@ -1,7 +1,7 @@
 //! Examples of what modules and edges tell each other beside calls.
 
 use broker_schemas::caller::Passport;
-use broker_schemas::delivery::{Attachment, Pieces, Push, Spent};
+use broker_schemas::delivery::{Attachment, Beat, Pieces, Push, Spent};
 use broker_schemas::{Delivery, Identity, Role, Timestamp, group, user};
 
 use super::{Example, group_id, list, other, session_id, then, user_id};
@@ -60,6 +60,7 @@ pub(super) fn examples() -> Vec<Example> {
                 ]),
             },
         ),
+        other("Beat", "the third one of somebody", &Beat { by: u64::MAX, number: 3 }),
         other("Passport", "of a user", &Passport { key: 1, identity: identity(vec![]), expires_at: then() }),
         other(
             "Passport",

@@ -114,6 +114,13 @@ impl World {
         self.user.deliver(audience, delivery).await.unwrap();
     }
 
+    /// Delivers what the bus does not take.
+    pub(crate) async fn fail_to_deliver(&self, user: u64) {
+        let audience = Audience::User(UserId::new(user).unwrap());
+        let push = Push { name: "news".into(), json: vec![b' '; 2_000_000], postcard: Vec::new() };
+        self.user.deliver(audience, &Delivery::Event(push)).await.unwrap_err();
+    }
+
     /// Tells a user of having joined a group.
     pub(crate) async fn tell_joined<T: Serialize>(&self, user: u64, group: u64, body: &T) {
         let group = GroupId::new(group).unwrap();

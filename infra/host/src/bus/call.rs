@@ -101,7 +101,7 @@ impl Bus {
     /// # Errors
     /// As [`Bus::call`].
     pub async fn forward(&self, request: Forward<'_>, body: Bytes) -> Result<Reply, Error> {
-        self.check_permission(request.subject)?;
+        self.shared.check_permission(request.subject)?;
         let stop_trying = request.scope.deadline.min(Instant::now() + TRY_AGAIN_FOR);
         let mut pause = FIRST_PAUSE;
         loop {

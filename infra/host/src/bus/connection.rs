@@ -21,6 +21,8 @@ const FIRST_CONNECT: Duration = Duration::from_secs(30);
 /// While disconnected with a full command channel, the client's own calls would wait until it reconnects.
 const HAND_OVER: Duration = Duration::from_secs(1);
 const ROUND_TRIP: Duration = Duration::from_secs(2);
+/// After three that were not answered, the client looks for another server: one whose host is cut off answers nothing, and nobody says so.
+const PING_EVERY: Duration = Duration::from_secs(2);
 /// Messages that wait in one subscription; past it the client drops the newest and says so in an event.
 const SUBSCRIPTION_CAPACITY: usize = 8_192;
 const COMMAND_CAPACITY: usize = 4_096;
@@ -58,7 +60,7 @@ impl Connection {
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .client_capacity(COMMAND_CAPACITY)
             .request_timeout(None)
-            .ping_interval(Duration::from_secs(10))
+            .ping_interval(PING_EVERY)
             .connection_timeout(Duration::from_secs(3))
             .reconnect_delay_callback(reconnect_delay)
             .event_callback(move |event| {
@@ -90,6 +92,11 @@ impl Connection {
 
     pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Whether this part closed it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     pub(super) fn disruptions(&self) -> watch::Receiver<u64> {

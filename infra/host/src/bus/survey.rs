@@ -21,7 +21,7 @@ impl Bus {
     /// [`broker_schemas::Code::Unavailable`] when the question can't be asked.
     pub async fn survey(&self, question: Discovery, patience: Duration) -> Result<Vec<Bytes>, Error> {
         let subject = subject::survey(question);
-        self.check_permission(&subject)?;
+        self.shared.check_permission(&subject)?;
         let outgoing = &self.shared.outgoing;
         if !outgoing.is_up() {
             return Err(Error::unavailable("not connected to the bus"));
