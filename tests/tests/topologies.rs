@@ -66,6 +66,19 @@ async fn a_copy_that_is_killed_comes_back_and_keeps_its_data() {
     .await;
 }
 
+/// It may hold what all the others need, as SQLite's lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_hangs_is_ended_and_comes_back() {
+    let platform = Platform::up("distributed", Backend::Sqlite, &[]).await;
+    let before = platform.copy("message.1").await;
+    signal(before.pid.unwrap(), "STOP");
+    until(&platform, "message.1 is back", async || {
+        let now = platform.copy("message.1").await;
+        now.state == "ready" && now.pid != before.pid && now.restarts == before.restarts + 1
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_dies_at_once_is_given_up_and_does_not_disturb_the_others() {
     let directory = tempfile::tempdir().unwrap();

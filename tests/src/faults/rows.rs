@@ -56,6 +56,7 @@ rows! {
     "primary-dies", "10 s, nothing acked lost", seconds(10), topology::primary_dies;
     "nats-server-dies", "10 s, client sockets stay open", seconds(10), topology::nats_server_dies;
     "copy-hangs", "after 25 s no call knows of it", None, topology::copy_hangs;
+    "copy-hangs-on", "after 25 s no call knows of it", None, topology::copy_hangs_on;
     "module-host-cut", "10 s after heal", seconds(10), topology::module_host_cut;
     "nats-host-cut", "10 s after heal", seconds(10), topology::nats_host_cut;
     "memory", "sheds, no kill", None, resources::memory;

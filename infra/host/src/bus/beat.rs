@@ -30,7 +30,7 @@ impl Unsaid {
 /// Beats for as long as the bus is used, if its holder delivers.
 pub(super) fn begin(shared: &Arc<Shared>) -> anyhow::Result<()> {
     if shared.may.may_publish(&subject::beat()) {
-        tokio::spawn(run(Arc::downgrade(shared), getrandom::u64()?, shared.outgoing.lost()));
+        crate::process::spawn(run(Arc::downgrade(shared), getrandom::u64()?, shared.outgoing.lost()));
     }
     Ok(())
 }

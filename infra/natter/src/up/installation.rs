@@ -36,6 +36,9 @@ impl Installation {
         let data = Data::open(&arguments.data)?;
         let base_port = arguments.base_port.unwrap_or(topology.base_port);
         let mut planner = Planner::new(base_port, arguments.set.clone()).await?;
+        if arguments.keep_hung {
+            planner.keep_hung();
+        }
         planner.reserve_ports(&topology)?;
         if arguments.hosts {
             planner.put_on_hosts(&data)?;

@@ -75,6 +75,9 @@ pub(crate) struct UpArguments {
     /// Run each copy on a host of its own, a network namespace, so that `natter cut` can take it off the network: as root
     #[arg(long)]
     hosts: bool,
+    /// Leave a copy alone that does not answer any more, such as one in a debugger, instead of starting it again
+    #[arg(long)]
+    keep_hung: bool,
     /// Show no lines of the logs; they are in DIR/log
     #[arg(long)]
     quiet: bool,

@@ -27,6 +27,8 @@ pub(super) struct Planner {
     ports: Ports,
     /// `section.key=value` from the command line, over what the topology says.
     settings: Vec<String>,
+    /// Whether processes of ours that don't answer any more are left alone.
+    keep_hung: bool,
     /// Where each copy runs, unless all run on this machine.
     hosts: Option<Hosts>,
 }
@@ -44,7 +46,19 @@ impl Planner {
         let this = std::env::current_exe().context("find this program")?;
         let programs = this.parent().context("a program has a directory")?.to_owned();
         let nats_server = natter_nats::find(None).await?;
-        Ok(Self { programs, nats_server, ports: Ports::from(base_port), settings, hosts: None })
+        Ok(Self {
+            programs,
+            nats_server,
+            ports: Ports::from(base_port),
+            settings,
+            keep_hung: false,
+            hosts: None,
+        })
+    }
+
+    /// From now on, a process of ours that doesn't answer any more is left alone.
+    pub(super) const fn keep_hung(&mut self) {
+        self.keep_hung = true;
     }
 
     /// Gives every copy its ports, those of clients first: they are the ones that people remember.
@@ -162,6 +176,7 @@ impl Planner {
             ready: Ready::Http { address: monitoring.clone(), path: "/healthz" },
             stop_signal: Signal::TERM,
             comes_back: true,
+            is_watched: false,
             addresses: BTreeMap::from([
                 ("clients".to_owned(), url.to_owned()),
                 ("monitoring".to_owned(), monitoring),
@@ -246,6 +261,7 @@ impl Planner {
             ready: Ready::Ours { address: LOOPBACK.to_owned(), ports },
             stop_signal: Signal::TERM,
             comes_back: true,
+            is_watched: !self.keep_hung,
             addresses,
             name: copy,
         })

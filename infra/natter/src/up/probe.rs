@@ -10,6 +10,8 @@ use tokio::time::timeout;
 use super::recipe::Ready;
 
 const WITHIN: Duration = Duration::from_millis(500);
+/// Something is decided upon the answer.
+const PATIENTLY: Duration = Duration::from_secs(2);
 const PAGE_MAX: u64 = 1 << 20;
 
 /// Whether the copy that was started as number `generation` is ready.
@@ -25,6 +27,13 @@ pub(super) async fn is_ready(ready: &Ready, generation: usize) -> bool {
         }
     };
     matches!(timeout(WITHIN, asked).await, Ok(Ok(true)))
+}
+
+/// Whether a process of ours, started as number `generation`, answers at all: nothing else is asked for.
+pub(super) async fn answers_at_all(ready: &Ready, generation: usize) -> bool {
+    let Ready::Ours { address, ports } = ready else { return true };
+    let health = format!("{address}:{}", ports[generation % ports.len()]);
+    matches!(timeout(PATIENTLY, get(&health, "/healthz")).await, Ok(Ok(true)))
 }
 
 /// Whether `path` at an address is answered with success, soon.

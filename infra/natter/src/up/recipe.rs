@@ -26,6 +26,8 @@ pub(super) struct Recipe {
     pub(super) stop_signal: Signal,
     /// Whether it is started again when it dies; otherwise somebody else decides what becomes of it.
     pub(super) comes_back: bool,
+    /// Whether it is ended, so that it comes back, when it does not answer any more.
+    pub(super) is_watched: bool,
     /// Where clients find it, by the key of the setting.
     pub(super) addresses: BTreeMap<String, String>,
 }

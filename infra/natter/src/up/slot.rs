@@ -27,6 +27,10 @@ const RETRY_AFTER_AT_MOST: Duration = Duration::from_secs(10);
 /// What ran for so long has not failed at once.
 const CALM: Duration = Duration::from_secs(10);
 
+/// A copy that has answered nothing for so long hangs.
+const HUNG_AFTER: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// One copy.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -41,6 +45,8 @@ pub(super) struct Slot {
     failures: u32,
     retry_at: Option<Instant>,
     calm_at: Option<Instant>,
+    look_at: Option<Instant>,
+    answered_at: Instant,
 }
 
 impl Slot {
@@ -72,6 +78,8 @@ impl Slot {
             failures: 0,
             retry_at: None,
             calm_at: None,
+            look_at: None,
+            answered_at: Instant::now(),
         };
         (handle, slot)
     }
@@ -99,6 +107,7 @@ impl Slot {
                 () = at(self.calm_at) => {
                     (self.calm_at, self.failures) = (None, 0);
                 }
+                () = at(self.look_at) => self.look_after().await,
             }
         }
     }
@@ -212,6 +221,24 @@ impl Slot {
         self.show(State::Ready, Some(&running));
         self.running = Some(running);
         self.calm_at = Some(Instant::now() + CALM);
+        self.answered_at = Instant::now();
+        self.look_at = self.recipe.is_watched.then(|| self.answered_at + LOOK_EVERY);
+    }
+
+    /// Ends a process that hangs: it may hold what others wait for, such as the lock of a SQLite file.
+    async fn look_after(&mut self) {
+        self.look_at = None;
+        let Some(running) = &self.running else { return };
+        if probe::answers_at_all(&self.recipe.ready, running.generation).await {
+            self.answered_at = Instant::now();
+        }
+        if self.answered_at.elapsed() < HUNG_AFTER {
+            self.look_at = Some(Instant::now() + LOOK_EVERY);
+        } else if let Some(running) = self.running.take() {
+            running.kill().await;
+            self.calm_at = None;
+            self.failed(&format!("was killed: no answer for {HUNG_AFTER:?}"));
+        }
     }
 
     async fn stop(&mut self) {

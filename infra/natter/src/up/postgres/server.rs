@@ -251,6 +251,7 @@ impl Server {
             stop_signal: Signal::INT,
             // Where there is a standby, that may take its place instead.
             comes_back: other.is_none(),
+            is_watched: false,
             addresses: BTreeMap::from([("postgres".to_owned(), address)]),
         }
         .within(&self.enter)
