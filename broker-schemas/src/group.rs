@@ -325,6 +325,8 @@ pub struct Profile {
     pub announcement: Option<Announcement>,
     /// Until when plain members can't write; absent when they can.
     pub muted_until: Option<Timestamp>,
+    /// Whether it was dissolved: only its last members see it then.
+    pub dissolved: bool,
 }
 
 /// What a group shows to whoever opens it.

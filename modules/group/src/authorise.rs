@@ -45,7 +45,17 @@ macro_rules! concerns {
 }
 
 concerns! {
-    Join Invite Approve Decline Kick Unblock SetRole Mute Announce Rename Configure GetProfile ListMembers ListRequests
+    Join Invite Approve Decline Kick Unblock SetRole Mute Announce Rename Configure ListMembers ListRequests
+}
+
+impl Concerns for group::GetProfile {
+    fn group(&self) -> GroupId {
+        self.group
+    }
+
+    fn when_dissolved(_: Role) -> Option<Grant> {
+        Some(Grant::May)
+    }
 }
 
 impl Concerns for group::Leave {

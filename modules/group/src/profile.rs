@@ -26,6 +26,7 @@ fn profile(seen: Seen<GetProfile>, now: Timestamp) -> Profile {
         role,
         announcement: group.announcement.filter(|_| role.is_some()),
         muted_until: in_force(group.muted_until, now),
+        dissolved: group.dissolved_at.is_some(),
     }
 }
 

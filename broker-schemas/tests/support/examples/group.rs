@@ -108,6 +108,7 @@ fn looking() -> Vec<Example> {
         role: Some(Role::Owner),
         announcement: Some(Announcement { text: "On Thursday.".into(), by: user_id(3), at: then() }),
         muted_until: Some(then()),
+        dissolved: false,
     };
     let stranger = Profile {
         admission: Admission::Open,

@@ -147,7 +147,7 @@ async fn everybody_in_a_muted_group_is_muted_but_the_owner_and_the_administrator
 }
 
 #[tokio::test]
-async fn of_a_dissolved_group_members_may_only_take_their_leave() {
+async fn of_a_dissolved_group_members_may_only_see_what_it_was_and_take_their_leave() {
     for fixture in fixtures().await {
         let group = everybody_in(&fixture, Admission::Open).await;
         fixture.act(1, &Dissolve { group }).await;
@@ -156,7 +156,8 @@ async fn of_a_dissolved_group_members_may_only_take_their_leave() {
                 let outside = matches!(standing, Standing::Stranger | Standing::Blocked);
                 let expected = match &*method {
                     "group.leave" if outside => Ok(Grant::Nothing),
-                    "group.leave" => Ok(Grant::May),
+                    "group.profile" if outside => Err(Code::NotFound),
+                    "group.leave" | "group.profile" => Ok(Grant::May),
                     "group.dissolve" if standing == Standing::Owner => Ok(Grant::Nothing),
                     _ if outside => Err(Code::NotFound),
                     _ => Err(Code::Conflict),

@@ -2,7 +2,7 @@
 
 use broker_schemas::group::{GroupEntry, MemberEntry, Profile, Requests};
 use broker_schemas::rights::Role;
-use broker_schemas::{Code, Conversation, GroupId};
+use broker_schemas::{Conversation, GroupId};
 use natter_client::CallError;
 
 use super::{announcement, left};
@@ -118,9 +118,6 @@ pub(in crate::model) fn profiled(
     let profile = match result {
         Ok(profile) => profile,
         Err(error) => {
-            if let Some(group) = state.groups.get_mut(&id) {
-                group.dissolved |= error.code() == Code::Conflict;
-            }
             state.lookups.nameless_groups.insert(id);
             let mut effects = state.say_what_is_known();
             if why == Why::Asked {
@@ -134,6 +131,7 @@ pub(in crate::model) fn profiled(
         group.name = Safe::line(&profile.name);
         group.role = profile.role.unwrap_or(group.role);
         group.announcement = announcement(shown);
+        group.dissolved |= profile.dissolved;
     }
     let mut effects = state.say_what_is_known();
     match why {
@@ -154,6 +152,9 @@ fn about(mode: Mode, profile: &Profile) -> Vec<String> {
         how_to_join(*admission).to_owned(),
         what_is_seen(*visible).to_owned(),
     ];
+    if profile.dissolved {
+        return vec![lines.swap_remove(0), "it was dissolved: what was said can be read".to_owned()];
+    }
     lines.extend(profile.role.map(|own| format!("you are {}", role(own))));
     lines.extend(
         profile.muted_until.map(|until| format!("plain members can't write until {}", moment(until))),

@@ -113,9 +113,10 @@ fn groups_that_one_left_while_away_are_gone_and_ended_ones_stay_readable() {
     // It has a conversation, so perhaps it was dissolved.
     let ask = Effect::GroupProfile { group: team(), why: Why::Shown };
     assert!(effects.contains(&ask), "{effects:?}");
-    let result = Err(CallError::Refused { error: Error::conflict("dissolved"), outcome: Outcome::Rejected });
+    let result = Ok(group::Profile { dissolved: true, ..profile() });
     update(&mut state, Input::Answer(Answer::GroupProfile { group: team(), why: Why::Shown, result }));
-    assert!(state.groups[&team()].dissolved);
+    let ended = &state.groups[&team()];
+    assert_eq!((ended.name.as_str(), ended.dissolved), ("team", true));
     let without = user::Session { unread: Fetched::Available(Vec::new()), ..nothing };
     update(&mut state, Input::Update(Update::Online(Box::new(without))));
     assert!(state.groups.is_empty() && !state.threads.contains_key(&in_team()));
@@ -201,22 +202,27 @@ fn whoever_asks_to_join_is_announced_with_what_to_do() {
     assert_eq!(lines, ["* [team] dave asks to join: /open team, then /approve dave or /refuse dave"]);
 }
 
-#[test]
-fn opening_a_group_shows_its_announcement() {
-    let mut state = signed_in(Mode::Plain);
-    let effects = type_line(&mut state, "/open team");
-    assert!(effects.contains(&Effect::GroupProfile { group: team(), why: Why::Opened }), "{effects:?}");
-    let announcement = group::Announcement { text: "tea at five".into(), by: id(2), at: Timestamp(0) };
-    let profile = group::Profile {
+fn profile() -> group::Profile {
+    group::Profile {
         group: team(),
         name: "team".into(),
         members: 3,
         admission: group::Admission::Open,
         visible: group::Visible::Everything,
         role: Some(Role::Owner),
-        announcement: Some(announcement),
+        announcement: None,
         muted_until: None,
-    };
+        dissolved: false,
+    }
+}
+
+#[test]
+fn opening_a_group_shows_its_announcement() {
+    let mut state = signed_in(Mode::Plain);
+    let effects = type_line(&mut state, "/open team");
+    assert!(effects.contains(&Effect::GroupProfile { group: team(), why: Why::Opened }), "{effects:?}");
+    let announcement = group::Announcement { text: "tea at five".into(), by: id(2), at: Timestamp(0) };
+    let profile = group::Profile { announcement: Some(announcement), ..profile() };
     let answer = |why| Answer::GroupProfile { group: team(), why, result: Ok(profile.clone()) };
     let lines = said(&update(&mut state, Input::Answer(answer(Why::Opened))));
     assert_eq!(lines, ["* [team] announcement: tea at five"]);
