@@ -175,10 +175,12 @@ pub fn deliveries() -> Subject {
     Subject("natter.deliver.>".to_owned())
 }
 
-/// `natter.beat`: whoever delivers says all the time that it is there, see [`Beat`].
+const BEAT: &str = "_NATTER.beat";
+
+/// `_NATTER.beat`: whoever delivers says all the time that it is there, see [`Beat`]. Apart from what people look at.
 #[must_use]
 pub fn beat() -> Subject {
-    Subject("natter.beat".to_owned())
+    Subject(BEAT.to_owned())
 }
 
 /// `natter.edge.<edge>.>`: control of one edge.
@@ -193,7 +195,7 @@ pub fn fence(role: &str) -> Subject {
     Subject(format!("natter.fence.{role}"))
 }
 
-/// `natter.>`: everything of the platform.
+/// `natter.>`: everything of the platform but [`beat`]s.
 #[must_use]
 pub fn everything() -> Subject {
     Subject("natter.>".to_owned())
@@ -269,13 +271,15 @@ pub enum Addressed {
 /// Finds what travels on `subject`.
 #[must_use]
 pub fn parse(subject: &str) -> Option<Addressed> {
+    if subject == BEAT {
+        return Some(Addressed::Fact(&Beat::SPEC));
+    }
     let mut tokens = subject.split('.');
     if tokens.next() != Some("natter") {
         return None;
     }
     match tokens.next()? {
         "deliver" => Some(Addressed::Delivery),
-        "beat" => Some(Addressed::Fact(&Beat::SPEC)),
         "event" => {
             let service = crate::find_service(tokens.next()?)?;
             let name = tokens.nth(1)?;

@@ -22,7 +22,7 @@ fn subjects() -> Vec<String> {
         "natter.deliver.group.9".to_owned(),
         "natter.deliver.everyone".to_owned(),
         "natter.deliver.>".to_owned(),
-        "natter.beat".to_owned(),
+        subject::beat().into_inner(),
         "natter.edge.e1.close".to_owned(),
         "natter.client.weather.v1.ask".to_owned(),
         "natter.internal.weather.v1.ask".to_owned(),
