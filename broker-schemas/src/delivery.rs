@@ -156,13 +156,18 @@ impl Spent {
     };
 }
 
-/// What whoever delivers says all the time on [`crate::subject::beat`]: an edge that misses one may have missed deliveries.
+/// What whoever delivers says all the time on [`crate::subject::beat`], by which an edge learns that deliveries may have been
+/// lost on their way: a number is missing, and there were deliveries meanwhile; or some were lost before the bus had them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Beat {
     /// Who says it: a number of its own.
     pub by: u64,
-    /// From 1 on, one more each time, and two more when something that was delivered since the last one may have been lost.
+    /// From 1 on, one more each time, and two more when its connection broke since the last one.
     pub number: u64,
+    /// How many deliveries it has made before.
+    pub deliveries: u64,
+    /// How many of them the bus did not take.
+    pub lost: u64,
 }
 
 impl Beat {

@@ -8,10 +8,11 @@ use natter_tests::{Backend, Platform, Terminal, Wire, on_both_databases, program
 use serde_json::Value;
 use tokio::process::Command;
 
-/// A free port, another one each time. No outgoing connection takes it meanwhile: those get ports from 32,768 on.
+/// A free port, another one each time. Nobody else takes it meanwhile: `natter up` chooses from 10,000 on, and outgoing connections get
+/// ports from 32,768 on.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let from = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    let from = 8_000 + u16::try_from(std::process::id() % 1_000).unwrap();
     let candidates = std::iter::repeat_with(|| from + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
     let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.next().expect("a free port")

@@ -75,7 +75,8 @@ impl Part for Edge {
         gateway.work.spawn(report::run(gateway.clone()));
 
         let settings = &gateway.settings;
-        let limits = Limits::new(settings.max_connections, settings.max_connections_per_address);
+        let most = limits::within_open_files(settings.max_connections);
+        let limits = Limits::new(most, settings.max_connections_per_address);
         let refusal = Closing::TOO_MANY_CONNECTIONS.frame().encode(Encoding::Json, true);
         let shared = settings.share_ports;
         let tcp = Port::bind(&settings.tcp, shared, &limits, refusal).await.context("edge.tcp")?;

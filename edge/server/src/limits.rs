@@ -4,6 +4,37 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Open files of a process besides its clients' connections: ports, the bus, databases, whoever asks for its health.
+const BESIDES: usize = 256;
+
+/// How many of `wanted` connections the process may have open, of which each takes a file. Its limit is raised as far as it may be.
+pub(crate) fn within_open_files(wanted: usize) -> usize {
+    let needed = u64::try_from(wanted + BESIDES).unwrap_or(u64::MAX);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return wanted;
+    }
+    let raised = Some(maximum.map_or(needed, |maximum| maximum.min(needed)));
+    let current = match setrlimit(Resource::Nofile, Rlimit { current: raised, maximum }) {
+        Ok(()) => raised,
+        Err(_) => current,
+    };
+    let files = current.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    // With very few, some are for clients all the same.
+    let possible = wanted.min(files.saturating_sub(BESIDES).max(files / 2));
+    if possible < wanted {
+        tracing::warn!(
+            wanted,
+            possible,
+            files,
+            "edge.max_connections: this process may not open so many files; raise its limit (ulimit -n)"
+        );
+    }
+    possible
+}
+
 /// The bounds, and what is taken of them.
 #[derive(Debug)]
 pub(crate) struct Limits {

@@ -1,9 +1,11 @@
-//! After a disruption of the bus, here or on the way here: clients are told that they may have missed something, and sessions are checked.
+//! After a disruption of the bus, here or on the way here: clients are told that they may have missed something, and
+//! sessions are checked.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, sleep_until};
+use broker_schemas::delivery::Beat;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::beats::Beats;
 use crate::deliver::Event;
@@ -14,20 +16,39 @@ use crate::renew::SPREAD;
 /// Clients answer with calls, so not all of them are told at once but in so many groups.
 const GROUPS: u32 = 40;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
+/// What breaks one connection mostly breaks several: so long is waited for those who find out at their next beat.
+const GATHER: Duration = Beat::EVERY.saturating_add(Duration::from_millis(250));
+/// From one repair to the next; doubled each time, for whoever keeps losing deliveries would keep all clients busy.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Repairs after each disruption until the edge stops.
 pub(crate) async fn run(gateway: Arc<Gateway>, mut beats: Beats) {
     let mut disruptions = gateway.bus.disruptions();
     disruptions.mark_unchanged();
     let repair_each = async {
+        let (mut last, mut pause) = (None, FIRST_PAUSE);
         loop {
-            let goes_on = tokio::select! {
-                changed = disruptions.changed() => changed.is_ok(),
-                missed = beats.missed() => missed,
-            };
-            if !goes_on {
-                return;
+            tokio::select! {
+                changed = disruptions.changed() => if changed.is_err() { return },
+                () = beats.missed() => {}
             }
+            if last.is_none_or(|last: Instant| last.elapsed() > LONGEST_PAUSE) {
+                pause = FIRST_PAUSE;
+            }
+            let now = Instant::now();
+            let begin = last.map_or(now, |last| last + pause).max(now + GATHER);
+            beats.take_in_until(begin).await;
+            // Not before the subscriptions are live again: what is missed after a client has synchronised would stay missed.
+            while gateway.bus.fence().await.is_err() {
+                sleep(TRY_AGAIN).await;
+            }
+            // Whatever broke until now is repaired by what follows.
+            disruptions.mark_unchanged();
+            if last.is_some() {
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            last = Some(Instant::now());
             repair(&gateway).await;
         }
     };
@@ -38,10 +59,6 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut beats: Beats) {
 }
 
 async fn repair(gateway: &Arc<Gateway>) {
-    // Not before the subscriptions are live again: what is missed after a client has synchronised would stay missed.
-    while gateway.bus.fence().await.is_err() {
-        sleep(TRY_AGAIN).await;
-    }
     let sessions = gateway.sessions.all();
     tracing::info!(sessions = sessions.len(), "clients are told to catch up");
     // Renewing a session repairs which groups its user is in; who turns out to have joined one is told to catch up once

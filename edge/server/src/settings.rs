@@ -26,7 +26,8 @@ pub struct Settings {
     /// Origins of web pages that may open a WebSocket, such as `https://chat.example.org`, besides pages from the host
     /// that the client connects to.
     pub allowed_origins: Vec<String>,
-    /// The most connections at once, 1 or more. Each needs a file descriptor.
+    /// The most connections at once, 1 or more. Each needs a file descriptor: the process raises its limit as far as it may, and takes
+    /// fewer where that is not enough.
     pub max_connections: usize,
     /// The most connections from one address (of IPv6: from one /64 network); 0 for no limit.
     pub max_connections_per_address: usize,

@@ -13,7 +13,7 @@ mod replies;
 mod survey;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -22,6 +22,7 @@ use broker_schemas::permission::{Holder, Permissions};
 use broker_schemas::subject::{self, Audience, Subject};
 use broker_schemas::{ContentType, Delivery, Error, Event, Fact, GroupId};
 use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use call::{Forward, Reply};
 pub use hear::Subscription;
@@ -43,7 +44,8 @@ struct Shared {
     outgoing: connection::Connection,
     incoming: connection::Connection,
     replies: Replies,
-    unsaid: beat::Unsaid,
+    tally: beat::Tally,
+    beating: OnceLock<AbortOnDropHandle<()>>,
 }
 
 impl Bus {
@@ -66,11 +68,15 @@ impl Bus {
                 outgoing,
                 incoming,
                 replies,
-                unsaid: beat::Unsaid::default(),
+                tally: beat::Tally::default(),
+                beating: OnceLock::new(),
             }),
         };
         bus.fence().await?;
-        beat::begin(&bus.shared)?;
+        if let Some(beating) = beat::begin(&bus.shared)? {
+            // Nobody else has set it.
+            let _ = bus.shared.beating.set(beating);
+        }
         Ok(bus)
     }
 
@@ -138,8 +144,10 @@ impl Bus {
     }
 
     async fn deliver_encoded(&self, audience: Audience, body: Bytes) -> Result<(), Error> {
-        let said = self.publish(&subject::deliver(audience), body).await;
-        said.inspect_err(|_| self.shared.unsaid.note())
+        let attempt = self.shared.tally.attempt();
+        self.publish(&subject::deliver(audience), body).await?;
+        attempt.done();
+        Ok(())
     }
 
     /// Tells other parts that something happened; best effort.

@@ -33,7 +33,7 @@ fn profile(seen: Seen<GetProfile>, now: Timestamp) -> Profile {
 #[cfg(test)]
 mod tests {
     use broker_schemas::Text;
-    use broker_schemas::group::{Admission, Announce, Mute};
+    use broker_schemas::group::{Admission, Announce, Dissolve, Mute};
     use broker_schemas::rights::Role;
 
     use super::*;
@@ -54,8 +54,10 @@ mod tests {
             assert_eq!(mine.announcement.as_ref().unwrap().text, "secret", "{}", fixture.database);
             assert_eq!(mine.role, Some(Role::Member), "{}", fixture.database);
             assert_eq!(mine.muted_until, Some(Timestamp(i64::MAX)), "{}", fixture.database);
-            let expected = Profile { role: None, announcement: None, ..mine };
+            let expected = Profile { role: None, announcement: None, ..mine.clone() };
             assert_eq!(theirs, expected, "{}", fixture.database);
+            fixture.act(1, &Dissolve { group }).await;
+            assert_eq!(see(2).await, Profile { dissolved: true, ..mine }, "{}", fixture.database);
         }
     }
 }

@@ -60,7 +60,11 @@ pub(super) fn examples() -> Vec<Example> {
                 ]),
             },
         ),
-        other("Beat", "the third one of somebody", &Beat { by: u64::MAX, number: 3 }),
+        other(
+            "Beat",
+            "the third one of somebody",
+            &Beat { by: u64::MAX, number: 3, deliveries: 300, lost: 1 },
+        ),
         other("Passport", "of a user", &Passport { key: 1, identity: identity(vec![]), expires_at: then() }),
         other(
             "Passport",

@@ -65,7 +65,7 @@ pub(super) fn table(entries: &[AuditEntry], names: &Names) -> Table {
             Some(AuditOutcome::Refused { code, message }) => {
                 format!("{}: {}", code.name(), beginning(message, REQUEST))
             }
-            None => "no outcome yet".to_owned(),
+            None => "unfinished".to_owned(),
         };
         table.row([
             entry.entry.to_string(),

@@ -21,7 +21,8 @@ const FIRST_CONNECT: Duration = Duration::from_secs(30);
 /// While disconnected with a full command channel, the client's own calls would wait until it reconnects.
 const HAND_OVER: Duration = Duration::from_secs(1);
 const ROUND_TRIP: Duration = Duration::from_secs(2);
-/// After three that were not answered, the client looks for another server: one whose host is cut off answers nothing, and nobody says so.
+/// When the third is due and the two before were not answered, the client looks for another server: one whose host is cut off
+/// answers nothing, and nobody says so.
 const PING_EVERY: Duration = Duration::from_secs(2);
 /// Messages that wait in one subscription; past it the client drops the newest and says so in an event.
 const SUBSCRIPTION_CAPACITY: usize = 8_192;

@@ -1,6 +1,7 @@
 //! Ports of this machine, given to whoever asks by name: the same name gets the same one again.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::ops::Range;
 
@@ -55,7 +56,7 @@ impl Ports {
                     self.given.insert(name, port);
                     return Ok(port);
                 }
-                Err(_) if self.blocks.is_some() => {}
+                Err(error) if self.blocks.is_some() && error.kind() == ErrorKind::AddrInUse => {}
                 Err(error) => {
                     return Err(error)
                         .with_context(|| format!("port {port} for {name}; --base-port chooses others"));
@@ -72,10 +73,14 @@ impl Blocks {
         // Installations that start at once look in different places.
         let from = usize::try_from(std::process::id())? * 31;
         for first in ANY.step_by(usize::from(BLOCK)).cycle().skip(from % count).take(count) {
-            if let Ok(listener) = TcpListener::bind(("127.0.0.1", first)) {
-                self.ours.push(listener);
-                self.end = first + BLOCK;
-                return Ok(first + 1);
+            match TcpListener::bind(("127.0.0.1", first)) {
+                Ok(listener) => {
+                    self.ours.push(listener);
+                    self.end = first + BLOCK;
+                    return Ok(first + 1);
+                }
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                Err(error) => return Err(error).context("look for free ports"),
             }
         }
         bail!("no port is free from {} to {}", ANY.start, ANY.end - 1)

@@ -27,7 +27,7 @@ const RETRY_AFTER_AT_MOST: Duration = Duration::from_secs(10);
 /// What ran for so long has not failed at once.
 const CALM: Duration = Duration::from_secs(10);
 
-/// A copy that has answered nothing for so long hangs.
+/// A copy that has been asked for so long, and answered nothing, hangs.
 const HUNG_AFTER: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -46,7 +46,8 @@ pub(super) struct Slot {
     retry_at: Option<Instant>,
     calm_at: Option<Instant>,
     look_at: Option<Instant>,
-    answered_at: Instant,
+    /// When it was first asked in vain, of all the times since it answered last.
+    silent_since: Option<Instant>,
 }
 
 impl Slot {
@@ -79,7 +80,7 @@ impl Slot {
             retry_at: None,
             calm_at: None,
             look_at: None,
-            answered_at: Instant::now(),
+            silent_since: None,
         };
         (handle, slot)
     }
@@ -91,6 +92,8 @@ impl Slot {
                 order = self.orders.recv() => match order {
                     Some((order, answer)) => {
                         let done = self.obey(order).await;
+                        // Nobody looked after it meanwhile.
+                        self.silent_since = None;
                         // Whoever asked may have left.
                         let _ = answer.send(done);
                     }
@@ -165,7 +168,8 @@ impl Slot {
 
     /// The new process does its work before the old one drains, where two can run side by side.
     async fn replace(&mut self) -> anyhow::Result<()> {
-        if !self.recipe.can_overlap() {
+        // One that hangs may hold what its successor needs to start.
+        if !self.recipe.can_overlap() || !self.answers().await {
             self.stop().await;
             return self.start().await.inspect_err(|error| self.failed(&format!("{error:#}")));
         }
@@ -221,23 +225,34 @@ impl Slot {
         self.show(State::Ready, Some(&running));
         self.running = Some(running);
         self.calm_at = Some(Instant::now() + CALM);
-        self.answered_at = Instant::now();
-        self.look_at = self.recipe.is_watched.then(|| self.answered_at + LOOK_EVERY);
+        self.look_at = self.recipe.is_watched.then(|| Instant::now() + LOOK_EVERY);
     }
 
     /// Ends a process that hangs: it may hold what others wait for, such as the lock of a SQLite file.
     async fn look_after(&mut self) {
-        self.look_at = None;
-        let Some(running) = &self.running else { return };
-        if probe::answers_at_all(&self.recipe.ready, running.generation).await {
-            self.answered_at = Instant::now();
+        let asked = Instant::now();
+        self.look_at = Some(asked + LOOK_EVERY);
+        if self.answers().await {
+            self.silent_since = None;
+            return;
         }
-        if self.answered_at.elapsed() < HUNG_AFTER {
-            self.look_at = Some(Instant::now() + LOOK_EVERY);
-        } else if let Some(running) = self.running.take() {
+        let silent_since = *self.silent_since.get_or_insert(asked);
+        if silent_since.elapsed() >= HUNG_AFTER
+            && let Some(running) = self.running.take()
+        {
             running.kill().await;
-            self.calm_at = None;
+            (self.calm_at, self.look_at, self.silent_since) = (None, None, None);
             self.failed(&format!("was killed: no answer for {HUNG_AFTER:?}"));
+        }
+    }
+
+    /// Whether the process answers, if there is one and it is watched.
+    async fn answers(&self) -> bool {
+        match &self.running {
+            Some(running) if self.recipe.is_watched => {
+                probe::answers_at_all(&self.recipe.ready, running.generation).await
+            }
+            _ => true,
         }
     }
 

@@ -99,7 +99,7 @@ pub(super) async fn nats_server_dies(backend: Backend, plan: Plan) -> Result<Don
 
 /// One of two copies hangs. Its callers wait to their deadline; then it is ended, and started again.
 pub(super) async fn copy_hangs(backend: Backend, plan: Plan) -> Result<Done, Skip> {
-    hang(&[], backend, plan).await
+    hang(&[], true, backend, plan).await
 }
 
 /// The same, and it goes on hanging: the bus misses it, and the other copy gets all calls.
@@ -109,10 +109,10 @@ pub(super) async fn copy_hangs_on(backend: Backend, plan: Plan) -> Result<Done, 
             "a copy that hangs in a transaction has the lock of SQLite's file until it is ended".into(),
         ));
     }
-    hang(&["--keep-hung"], backend, plan).await
+    hang(&["--keep-hung"], false, backend, plan).await
 }
 
-async fn hang(more: &[&str], backend: Backend, plan: Plan) -> Result<Done, Skip> {
+async fn hang(more: &[&str], ends: bool, backend: Backend, plan: Plan) -> Result<Done, Skip> {
     /// By then it is missed, and whoever asked it before has waited to the end.
     const MISSED_WITHIN: Duration = Duration::from_secs(25);
     let scene = scene("distributed", more, backend, &plan).await;
@@ -126,13 +126,16 @@ async fn hang(more: &[&str], backend: Backend, plan: Plan) -> Result<Done, Skip>
     let unanswered = scene.recorder().unanswered();
     sleep(plan.time()).await;
     let unanswered = scene.recorder().unanswered() - unanswered;
-    // It may have been ended.
-    if scene.platform.copy("message.1").await.pid == Some(pid) {
+    let has_ended = scene.platform.copy("message.1").await.pid != Some(pid);
+    if !has_ended {
         signal(pid, "CONT");
     }
     let mut done = scene.finish(&plan).await;
     if unanswered > 0 {
         done.wrong.push(format!("{unanswered} sends ended as unknown after {MISSED_WITHIN:?}"));
+    }
+    if has_ended != ends {
+        done.wrong.push("the copy was ended, or not, against what was asked for".into());
     }
     done.measured.push(format!("{unanswered} sends unanswered from {MISSED_WITHIN:?} on"));
     no_disconnect(&mut done);

@@ -147,14 +147,11 @@ pub(in crate::model) fn profiled(
 /// What a group is, in words.
 fn about(mode: Mode, profile: &Profile) -> Vec<String> {
     let Profile { group, name, members, admission, visible, .. } = profile;
-    let mut lines = vec![
-        format!("{} (g{group}), {}", shown_name(mode, name), how_many(*members)),
-        how_to_join(*admission).to_owned(),
-        what_is_seen(*visible).to_owned(),
-    ];
+    let title = format!("{} (g{group}), {}", shown_name(mode, name), how_many(*members));
     if profile.dissolved {
-        return vec![lines.swap_remove(0), "it was dissolved: what was said can be read".to_owned()];
+        return vec![title, "it was dissolved: what was said can be read".to_owned()];
     }
+    let mut lines = vec![title, how_to_join(*admission).to_owned(), what_is_seen(*visible).to_owned()];
     lines.extend(profile.role.map(|own| format!("you are {}", role(own))));
     lines.extend(
         profile.muted_until.map(|until| format!("plain members can't write until {}", moment(until))),

@@ -117,6 +117,10 @@ fn groups_that_one_left_while_away_are_gone_and_ended_ones_stay_readable() {
     update(&mut state, Input::Answer(Answer::GroupProfile { group: team(), why: Why::Shown, result }));
     let ended = &state.groups[&team()];
     assert_eq!((ended.name.as_str(), ended.dissolved), ("team", true));
+    let result = Ok(group::Profile { dissolved: true, ..profile() });
+    let shown =
+        update(&mut state, Input::Answer(Answer::GroupProfile { group: team(), why: Why::Asked, result }));
+    assert!(format!("{shown:?} {:?}", state.panel).contains("it was dissolved"), "{shown:?}");
     let without = user::Session { unread: Fetched::Available(Vec::new()), ..nothing };
     update(&mut state, Input::Update(Update::Online(Box::new(without))));
     assert!(state.groups.is_empty() && !state.threads.contains_key(&in_team()));
