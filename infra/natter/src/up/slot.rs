@@ -226,6 +226,7 @@ impl Slot {
         self.running = Some(running);
         self.calm_at = Some(Instant::now() + CALM);
         self.look_at = self.recipe.is_watched.then(|| Instant::now() + LOOK_EVERY);
+        self.silent_since = None;
     }
 
     /// Ends a process that hangs: it may hold what others wait for, such as the lock of a SQLite file.
@@ -241,7 +242,7 @@ impl Slot {
             && let Some(running) = self.running.take()
         {
             running.kill().await;
-            (self.calm_at, self.look_at, self.silent_since) = (None, None, None);
+            (self.calm_at, self.look_at) = (None, None);
             self.failed(&format!("was killed: no answer for {HUNG_AFTER:?}"));
         }
     }
@@ -257,7 +258,7 @@ impl Slot {
     }
 
     async fn stop(&mut self) {
-        (self.retry_at, self.calm_at) = (None, None);
+        (self.retry_at, self.calm_at, self.look_at) = (None, None, None);
         if let Some(running) = self.running.take() {
             self.show(State::Stopping, Some(&running));
             running.stop(&self.recipe, &self.log).await;
