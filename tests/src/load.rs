@@ -6,7 +6,7 @@ mod read;
 mod talk;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -99,8 +99,8 @@ struct Client {
     shown: Arc<Mutex<Shown>>,
 }
 
-/// What a device shows: of each conversation, the last place.
-type Shown = HashMap<Conversation, u64>;
+/// What a device shows: of each conversation the messages, by place, and the revision of each.
+type Shown = HashMap<Conversation, BTreeMap<u64, u64>>;
 
 impl Client {
     fn event(&self, operation: Operation, step: Step) -> Event {
@@ -169,11 +169,18 @@ impl Running {
 
     async fn drain(&self) {
         let last = self.recorder.last_places();
+        let changes = self.recorder.last_revisions();
         let behind = |client: &Client| {
-            let shown = client.shown();
+            let all = client.shown();
             let lacks = |conversation: &Conversation| {
-                last.get(&conversation.to_string())
-                    .is_some_and(|last| shown.get(conversation).is_none_or(|shown| shown < last))
+                let (name, shown) = (conversation.to_string(), all.get(conversation));
+                let shows = |seq: &u64| shown.and_then(|shown| shown.get(seq));
+                let is_short =
+                    |last: &u64| shown.and_then(BTreeMap::last_key_value).is_none_or(|(seq, _)| seq < last);
+                // What it never showed it need not change.
+                let is_old = |(seq, revision): (&u64, &u64)| shows(seq).is_some_and(|shown| shown < revision);
+                last.get(&name).is_some_and(is_short)
+                    || changes.get(&name).is_some_and(|changes| changes.iter().any(is_old))
             };
             client.peer.iter().any(|(_, conversation)| lacks(conversation))
                 || client

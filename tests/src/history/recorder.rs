@@ -93,4 +93,20 @@ impl Recorder {
         }
         last
     }
+
+    /// The last revision that anybody saw or made of each message that was changed, by conversation and place.
+    #[must_use]
+    pub fn last_revisions(&self) -> BTreeMap<String, BTreeMap<u64, u64>> {
+        let mut last: BTreeMap<String, BTreeMap<u64, u64>> = BTreeMap::new();
+        for line in self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let Line::Event(Event { conversation, seq: Some(seq), revision: Some(revision @ 1..), .. }) =
+                line
+            else {
+                continue;
+            };
+            let known = last.entry(conversation.clone()).or_default().entry(*seq).or_default();
+            *known = (*revision).max(*known);
+        }
+        last
+    }
 }

@@ -1,7 +1,7 @@
 //! What a device shows.
 
-use broker_schemas::Conversation;
 use broker_schemas::message::{EditedEvent, RecalledEvent};
+use broker_schemas::{Conversation, Seq};
 use natter_client::{Event as Pushed, Update, Updates};
 
 use super::Client;
@@ -13,11 +13,12 @@ pub(super) async fn watch(client: Client, mut updates: Updates, recorder: Record
         match update {
             Update::Message(entry) => {
                 recorder.event(client.sight(Operation::Deliver, &entry));
-                let mut shown = client.shown();
-                let last = shown.entry(entry.conversation).or_default();
-                *last = entry.seq.get().max(*last);
+                show(&client, entry.conversation, entry.seq, entry.revision);
             }
-            Update::Changed(entry) => recorder.event(client.sight(Operation::Update, &entry)),
+            Update::Changed(entry) => {
+                recorder.event(client.sight(Operation::Update, &entry));
+                show(&client, entry.conversation, entry.seq, entry.revision);
+            }
             Update::Online(_) => {
                 recorder.event(client.event(Operation::Resume, Step::Ok));
                 forget(&client, &updates, &recorder);
@@ -44,6 +45,7 @@ pub(super) async fn watch(client: Client, mut updates: Updates, recorder: Record
                         body,
                         ..client.event(Operation::Update, Step::Ok).within(change.conversation)
                     });
+                    show(&client, change.conversation, change.seq, change.revision);
                 }
                 if matches!(event, Pushed::GroupLeft(_) | Pushed::GroupKicked(_)) {
                     forget(&client, &updates, &recorder);
@@ -51,6 +53,12 @@ pub(super) async fn watch(client: Client, mut updates: Updates, recorder: Record
             }
         }
     }
+}
+
+fn show(client: &Client, conversation: Conversation, seq: Seq, revision: u64) {
+    let mut shown = client.shown();
+    let last = shown.entry(conversation).or_default().entry(seq.get()).or_default();
+    *last = revision.max(*last);
 }
 
 /// Forgets the conversations that the library has forgotten: the user is out of them.
