@@ -15,8 +15,6 @@ use super::{ADMIN_EDGE, ALL, Backend, Platform, program, signal};
 
 /// A cluster of three NATS servers, and up to ten processes, on a machine that has other work.
 pub(super) const START: Duration = Duration::from_secs(120);
-/// The process of the edge that is for staff, where a topology has one.
-const STAFF_EDGE: &str = "staff-edge";
 /// What `natter up` says once it has started everything.
 pub(super) const IS_UP: &str = "Natter is up";
 
@@ -55,7 +53,7 @@ pub(super) async fn address_of(natter: &Path, directory: &Path, edge: &str, sock
             .iter()
             .filter(|copy| copy["state"] == "ready")
             .filter_map(|copy| {
-                let for_staff = copy["process"].as_str()? == STAFF_EDGE;
+                let for_staff = copy["process"].as_str()?.starts_with("staff");
                 Some((for_staff, copy["addresses"][&key].as_str()?.to_owned()))
             })
             .collect();
@@ -210,9 +208,8 @@ impl Platform {
 
     /// Kills all copies of a part, which are started again.
     pub(super) async fn kill_copies(&self, part: &str) {
-        let process = if part == ADMIN_EDGE { STAFF_EDGE } else { part };
         let copies = self.copies().await.into_iter();
-        let of_part = copies.filter(|shown| shown.copy.starts_with(&format!("{process}.")));
+        let of_part = copies.filter(|shown| shown.copy.starts_with(&format!("{part}.")));
         let pids: Vec<u32> = of_part.filter_map(|shown| shown.pid).collect();
         assert!(!pids.is_empty(), "{part} is no process of its own");
         for pid in pids {
