@@ -18,7 +18,8 @@ const GROUPS: u32 = 40;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// What breaks one connection mostly breaks several: so long is waited for those who find out at their next beat.
 const GATHER: Duration = Beat::EVERY.saturating_add(Duration::from_millis(250));
-/// From one repair to the next; doubled each time, for whoever keeps losing deliveries would keep all clients busy.
+/// From one repair to the next, unless all was calm for the longest; doubled each time, for whoever keeps losing deliveries would
+/// keep all clients busy.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -27,15 +28,18 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut beats: Beats) {
     let mut disruptions = gateway.bus.disruptions();
     disruptions.mark_unchanged();
     let repair_each = async {
-        let (mut last, mut pause) = (None, FIRST_PAUSE);
+        let (mut last, mut pause): (Option<Instant>, _) = (None, Duration::ZERO);
         loop {
             tokio::select! {
                 changed = disruptions.changed() => if changed.is_err() { return },
                 () = beats.missed() => {}
             }
-            if last.is_none_or(|last: Instant| last.elapsed() > LONGEST_PAUSE) {
-                pause = FIRST_PAUSE;
-            }
+            pause = match last {
+                Some(last) if last.elapsed() <= LONGEST_PAUSE => {
+                    (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+                }
+                _ => Duration::ZERO,
+            };
             let now = Instant::now();
             let begin = last.map_or(now, |last| last + pause).max(now + GATHER);
             beats.take_in_until(begin).await;
@@ -45,9 +49,6 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut beats: Beats) {
             }
             // Whatever broke until now is repaired by what follows.
             disruptions.mark_unchanged();
-            if last.is_some() {
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
             last = Some(Instant::now());
             repair(&gateway).await;
         }

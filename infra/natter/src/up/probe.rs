@@ -31,8 +31,7 @@ pub(super) async fn is_ready(ready: &Ready, generation: usize) -> bool {
 
 /// Whether a process of ours, started as number `generation`, answers at all: nothing else is asked for.
 pub(super) async fn answers_at_all(ready: &Ready, generation: usize) -> bool {
-    let Ready::Ours { address, ports } = ready else { return true };
-    let health = format!("{address}:{}", ports[generation % ports.len()]);
+    let Some(health) = ready.health(generation) else { return true };
     matches!(timeout(PATIENTLY, get(&health, "/healthz")).await, Ok(Ok(true)))
 }
 

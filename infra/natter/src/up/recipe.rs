@@ -43,6 +43,14 @@ pub(super) enum Ready {
     Postgres { address: String, status: PathBuf },
 }
 
+impl Ready {
+    /// Where the process of ours that was started as number `generation` tells its health; another program has no such place.
+    pub(super) fn health(&self, generation: usize) -> Option<String> {
+        let Self::Ours { address, ports } = self else { return None };
+        Some(format!("{address}:{}", ports[generation % ports.len()]))
+    }
+}
+
 impl Recipe {
     /// The same, begun by another command, such as one that enters a host.
     pub(super) fn within(mut self, command: &[OsString]) -> Self {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::log::Log;
-use super::recipe::{Ready, Recipe};
+use super::recipe::Recipe;
 
 /// What is asked for its version must say it.
 const VERSION_WITHIN: Duration = Duration::from_secs(2);
@@ -44,9 +44,8 @@ impl Running {
         let mut command = Command::new("/proc/self/exe");
         command.arg("leash").arg(std::process::id().to_string()).arg("--");
         command.arg(&recipe.program).args(&recipe.arguments);
-        if let Ready::Ours { address, ports } = &recipe.ready {
-            let port = ports[generation % ports.len()];
-            command.arg("--set").arg(format!("telemetry.listen={address}:{port}"));
+        if let Some(health) = recipe.ready.health(generation) {
+            command.arg("--set").arg(format!("telemetry.listen={health}"));
         }
         // The topology says how it is configured, not whoever started `natter up`.
         for (name, _) in std::env::vars_os() {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::Log;
 use super::probe;
-use super::recipe::{Ready, Recipe};
+use super::recipe::Recipe;
 use super::running::{Fingerprint, Running};
 use handle::Answer;
 pub(super) use handle::{Done, HEALTH, Handle, Order, Shown, State};
@@ -308,9 +308,8 @@ impl Slot {
             if let Some(running) = running {
                 shown.version.clone_from(&running.version);
                 *generation = running.generation;
-                if let Ready::Ours { address, ports } = &self.recipe.ready {
-                    let port = ports[running.generation % ports.len()];
-                    shown.addresses.insert(HEALTH.to_owned(), format!("{address}:{port}"));
+                if let Some(health) = self.recipe.ready.health(running.generation) {
+                    shown.addresses.insert(HEALTH.to_owned(), health);
                 }
             }
         });
