@@ -23,9 +23,10 @@ mod terminal;
 mod wire;
 
 pub use device::Device;
+pub use natter_host::testing::signal;
 pub use page::put_into;
 pub use person::{Person, befriend};
-pub use platform::{ADMIN_EDGE, Backend, Platform, Shown, Usage, is_left_out, program, signal};
+pub use platform::{ADMIN_EDGE, Backend, Platform, Shown, Usage, is_left_out, program};
 pub use random::Random;
 pub use shell::Shell;
 pub use terminal::Terminal;

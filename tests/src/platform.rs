@@ -13,6 +13,7 @@ use crate::proxy::Proxy;
 use broker_schemas::permission::Holder;
 use broker_schemas::subject;
 use natter_client::Address;
+use natter_host::testing::signal;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -562,25 +563,6 @@ async fn stop(mut process: Child, part: &str) {
         Ok(status) => assert!(status.unwrap().success(), "{part} did not stop cleanly"),
         Err(_) => panic!("{part} did not stop within {STOP:?}"),
     }
-}
-
-/// Sends a signal to a process of ours. After `STOP`, waits until it stands still: on a busy machine its threads go on for a
-/// moment.
-pub fn signal(pid: u32, name: &str) {
-    let _ = std::process::Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
-    let started = std::time::Instant::now();
-    while name == "STOP" && !stands_still(pid) && started.elapsed() < Duration::from_secs(2) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Whether every thread of a process is stopped, or there is no such process.
-fn stands_still(pid: u32) -> bool {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
-    threads.flatten().all(|thread| {
-        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['T', 't', 'Z', 'X']))
-    })
 }
 
 /// A program of the workspace, which `make test` builds before it runs the tests.

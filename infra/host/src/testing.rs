@@ -1,6 +1,10 @@
-//! For tests of modules: a module's tables in every database that there is, each test with its own.
+//! For tests of modules: a module's tables in every database that there is, each test with its own. And signals to
+//! processes that a test started.
 
 use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use broker_schemas::{List, Text};
 use tempfile::TempDir;
 
@@ -100,4 +104,23 @@ pub async fn new_postgres(url: &str) -> String {
         .expect("make the test's database");
     let (server, _) = url.rsplit_once('/').expect("a URL with a database");
     format!("{server}/{name}")
+}
+
+/// Sends a signal to a process that the test started, if it still runs. After `STOP`, waits until it stands still: on a
+/// busy machine its threads go on for a moment.
+pub fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    let started = Instant::now();
+    while name == "STOP" && !stands_still(pid) && started.elapsed() < Duration::from_secs(2) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether every thread of a process is stopped, or there is no such process.
+fn stands_still(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['T', 't', 'Z', 'X']))
+    })
 }

@@ -88,11 +88,10 @@ impl Rig {
         Verifier::header(&bytes)
     }
 
+    /// To the server.
     fn signal(&self, name: &str) {
         let pid = std::fs::read_to_string(self.pid_file()).unwrap();
-        let status =
-            std::process::Command::new("kill").arg(format!("-{name}")).arg(pid.trim()).status().unwrap();
-        assert!(status.success());
+        crate::testing::signal(pid.trim().parse().unwrap(), name);
     }
 
     fn pid_file(&self) -> PathBuf {

@@ -7,11 +7,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use natter_host::testing::signal;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use super::{ADMIN_EDGE, ALL, Backend, Platform, program, signal};
+use super::{ADMIN_EDGE, ALL, Backend, Platform, program};
 
 /// A cluster of three NATS servers, and up to ten processes, on a machine that has other work.
 pub(super) const START: Duration = Duration::from_secs(120);
