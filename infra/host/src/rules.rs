@@ -365,7 +365,7 @@ mod tests {
             assert_eq!(copy().await.unwrap().current().version(), 2);
 
             one.set(&book(4, vec![])).await.unwrap();
-            let followed = tokio::time::timeout(Duration::from_secs(3), async {
+            let followed = tokio::time::timeout(Duration::from_secs(10), async {
                 while two.current().version() < 4 {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

@@ -1,8 +1,10 @@
-//! For tests of modules: a module's tables in every database that there is, each test with its own. And signals to
-//! processes that a test started.
+//! For tests of modules: a module's tables in every database that there is, each test with its own. And for all that start
+//! processes: ports, and signals.
 
 use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
+use std::net::TcpListener;
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use broker_schemas::{List, Text};
@@ -104,6 +106,23 @@ pub async fn new_postgres(url: &str) -> String {
         .expect("make the test's database");
     let (server, _) = url.rsplit_once('/').expect("a URL with a database");
     format!("{server}/{name}")
+}
+
+/// A free port of 127.0.0.1, another one each time. Nobody else takes it while nobody listens there: the system gives these to
+/// nobody who didn't ask for them, and `natter up` chooses from 10,000 on.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+#[allow(clippy::expect_used)]
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Processes that test at once look in different places.
+    let from = 6_000 + u16::try_from(std::process::id() % 2_000).expect("it is less");
+    let candidates =
+        std::iter::repeat_with(|| from + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000).take(2_000);
+    let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }
 
 /// Sends a signal to a process that the test started, if it still runs. After `STOP`, waits until it stands still: on a

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, StatusCode};
 use broker_schemas::subject::{self, Subject};
-use broker_schemas::{Code, ContentType, Error, Exposure, Method, header};
+use broker_schemas::{Code, ContentType, Error, Exposure, Method, Outcome, header};
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
@@ -104,11 +104,18 @@ impl Bus {
         self.shared.check_permission(request.subject)?;
         let stop_trying = request.scope.deadline.min(Instant::now() + TRY_AGAIN_FOR);
         let mut pause = FIRST_PAUSE;
+        // That a later attempt was certainly not done says nothing of the one before.
+        let mut unknown: Option<Error> = None;
         loop {
             let (error, until) = match self.attempt(&request, body.clone()).await {
                 Ok(reply) => return Ok(reply),
-                Err(Failed::NotTaken(error)) => (error, stop_trying),
-                Err(Failed::Unknown(error)) if request.repeatable => (error, request.scope.deadline),
+                Err(Failed::NotTaken(error)) => (unknown.clone().unwrap_or(error), stop_trying),
+                Err(Failed::Unknown(error)) if request.repeatable => {
+                    (unknown.insert(error).clone(), request.scope.deadline)
+                }
+                Err(Failed::Refused(error)) if error.outcome() == Outcome::NotExecuted => {
+                    return Err(unknown.unwrap_or(error));
+                }
                 Err(Failed::Unknown(error) | Failed::Refused(error)) => return Err(error),
             };
             // Callers that failed together should not come back together.

@@ -186,7 +186,10 @@ impl Events {
             Event::Connected => {
                 metrics::gauge!("natter_bus_connected", "holder" => holder, "connection" => purpose).set(1.0);
                 tracing::info!(holder, purpose, "connected to the bus");
-                self.disrupt.send_modify(|count| *count += 1);
+                // The first time nothing was missed.
+                if *self.lose.borrow() > 0 {
+                    self.disrupt.send_modify(|count| *count += 1);
+                }
             }
             Event::Disconnected => {
                 metrics::gauge!("natter_bus_connected", "holder" => holder, "connection" => purpose).set(0.0);

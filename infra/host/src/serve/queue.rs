@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_schemas::subject::{self, Subject};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Endpoint, Server};
 use crate::bus::Subscription;
@@ -14,8 +14,9 @@ use crate::bus::Subscription;
 const UNDER_WAY: u64 = 512;
 /// How often a stopping copy sends itself what ends its subscriptions; more copies need it more often.
 const NUDGE_EVERY: Duration = Duration::from_millis(50);
-/// How long a stopping copy tries to end its subscriptions without losing a call.
-pub(super) const LEAVE_GRACE: Duration = Duration::from_secs(3);
+/// How long after the last message a stopping copy still tries to end its subscriptions without losing a call: a busy machine
+/// takes seconds for those of a whole module, and a bus that hangs must not hold the stop up.
+pub(super) const LEAVE_GRACE: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Takes what arrives on one endpoint's subject, until the copy leaves.
@@ -87,7 +88,10 @@ impl Server {
                 // What has come goes first: sending more while it waits would only delay the end.
                 biased;
                 message = requests.next_message() => match message {
-                    Some(message) => self.take(index, endpoint, message),
+                    Some(message) => {
+                        self.take(index, endpoint, message);
+                        grace.as_mut().reset(Instant::now() + LEAVE_GRACE);
+                    }
                     None => return,
                 },
                 _ = again.tick() => for _ in 0..UNDER_WAY {

@@ -17,7 +17,7 @@ async fn copy(bus: &Bus, burst: u32, tasks: &TaskTracker) -> Limiter<u64> {
 
 /// Waits until copies have heard what was told before.
 async fn heard() {
-    sleep(Duration::from_millis(500)).await;
+    sleep(Duration::from_secs(2)).await;
 }
 
 /// How many pieces a copy lets `key` spend.

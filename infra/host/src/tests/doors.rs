@@ -167,7 +167,7 @@ async fn a_survey_hears_of_every_copy_what_it_does_and_only_the_admin_module_may
     let (serving, _refused) = rig.staffed().await;
     let [one, other] = [rig.serve().await, rig.serve().await];
     let asking = rig.bus(Holder::Service("admin")).await;
-    let patience = Duration::from_millis(500);
+    let patience = Duration::from_secs(2);
     let answers = asking.survey(Discovery::Stats, patience).await.unwrap();
     let answers: Vec<Value> = answers.iter().map(|answer| serde_json::from_slice(answer).unwrap()).collect();
     let names: Vec<_> = answers.iter().map(|answer| answer["name"].as_str().unwrap()).collect();
