@@ -107,11 +107,10 @@ mod tests {
 
     use super::*;
     use crate::testing::{
-        alter, another_copy, draft, entries, fill, group, pair, say, send, seq, stores, user,
+        alter, another_copy, draft, entries, fill, group, pair, say, send, seq, stores, until_begun, user,
     };
     use broker_schemas::group::Change;
     use broker_schemas::{Code, Conversation};
-    use natter_host::Failure;
 
     #[tokio::test]
     async fn messages_are_stored_only_where_the_gate_is_open() {
@@ -159,17 +158,6 @@ mod tests {
             let stored = entries(&store, pair(1, 2)).await;
             assert_eq!(stored.len(), 20, "{}", test.name);
         }
-    }
-
-    /// Tries again what could not begin, as callers do: with several copies at one SQLite file, somebody may wait for long.
-    async fn until_begun<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> T {
-        for _ in 0..30 {
-            match retrying(&attempt).await {
-                Err(Failure::Refused(error)) if error.code == Code::Unavailable => {}
-                done => return done.unwrap(),
-            }
-        }
-        panic!("never begun");
     }
 
     /// Sends as user 2 until it is refused as a stranger, and returns the last place that it was given. A send that began

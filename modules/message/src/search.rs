@@ -193,6 +193,17 @@ mod tests {
         }
     }
 
+    /// With SQLite another copy may write for longer than anybody waits for a turn.
+    #[tokio::test]
+    async fn a_start_that_finds_nothing_to_index_waits_for_nobody() {
+        for (store, test) in stores().await {
+            fill(&store, pair(1, 2), 1).await;
+            let writing = crate::testing::another_copy(&test).await.begin().await.unwrap();
+            older::index(&store).await.unwrap();
+            drop(writing);
+        }
+    }
+
     #[tokio::test]
     async fn what_was_stored_before_the_search_was_is_found_as_well() {
         for test in natter_host::testing::databases("message", &crate::store::MIGRATIONS[..1]).await {

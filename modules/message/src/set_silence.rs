@@ -25,9 +25,10 @@ mod tests {
     use broker_schemas::{Code, Text, Timestamp};
 
     use crate::plan::Outcome;
-    use crate::retry::retrying;
     use crate::store::Store;
-    use crate::testing::{another_copy, code, draft, fill, group, pair, say, send, seq, stores, user};
+    use crate::testing::{
+        another_copy, code, draft, fill, group, pair, say, send, seq, stores, until_begun, user,
+    };
 
     const FAR: Timestamp = Timestamp(i64::MAX);
 
@@ -99,7 +100,7 @@ mod tests {
                 let send_until_refused = async |store: &Store| loop {
                     let began_after = silenced.load(Ordering::SeqCst);
                     let drafts = [draft(pair(1, 2), 1, "x"), draft(pair(1, 2), 2, "y")];
-                    let committed = retrying(|| crate::commit::commit(store, &drafts)).await.unwrap();
+                    let committed = until_begun(|| crate::commit::commit(store, &drafts)).await;
                     assert!(matches!(committed.outcomes[1], Outcome::Sent(_)), "{}", test.name);
                     if is_refused(&committed.outcomes[0]) {
                         break;

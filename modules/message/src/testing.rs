@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use broker_schemas::message::{ChangeGroup, Entry};
 use broker_schemas::{Code, Conversation, GroupId, List, Seq, Text, Timestamp, UserId, group};
 use natter_host::testing::{TestDatabase, databases};
-use natter_host::{Database, Failure};
+use natter_host::{Database, Failure, Result};
 use uuid::Uuid;
 
 use crate::commit::commit;
 use crate::page::Page;
 use crate::plan::{Content, Draft, Outcome};
+use crate::retry::retrying;
 use crate::store::{MIGRATIONS, Range, Store};
 
 pub(crate) fn user(number: u64) -> UserId {
@@ -130,4 +131,15 @@ pub(crate) async fn group(store: &Store, number: u64, users: &[u64]) -> Conversa
     };
     crate::change_group::apply(store, &change(number, 1, users[0], created)).await.unwrap();
     Conversation::group(GroupId::new(number).unwrap())
+}
+
+/// Tries again what could not begin, as callers do: with several copies at one SQLite file, somebody may wait for long.
+pub(crate) async fn until_begun<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> T {
+    for _ in 0..30 {
+        match retrying(&attempt).await {
+            Err(Failure::Refused(error)) if error.code == Code::Unavailable => {}
+            done => return done.unwrap(),
+        }
+    }
+    panic!("never begun");
 }

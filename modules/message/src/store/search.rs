@@ -117,6 +117,11 @@ impl Store {
 
     /// Indexes messages that were there before the search was, at most `limit`; returns how many.
     pub(crate) async fn index_older(&self, limit: u32) -> Result<usize> {
+        // Most starts find none, and need not wait for their turn to write.
+        let any = sqlx::query("SELECT 1 FROM message WHERE indexed = 0 LIMIT 1");
+        if any.fetch_optional(self.database.read()).await?.is_none() {
+            return Ok(0);
+        }
         let mut transaction = self.begin().await?;
         let skip_locked = match self.dialect() {
             Dialect::Sqlite => "",

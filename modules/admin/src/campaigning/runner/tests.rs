@@ -147,6 +147,15 @@ async fn two_copies_do_not_both_send() {
     .await;
 }
 
+async fn until_reached(world: &World, count: usize) {
+    let reached = async {
+        while world.reached() < count {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("somebody is reached");
+}
+
 #[tokio::test]
 async fn a_campaign_that_is_halted_stops_soon_and_goes_on_where_it_was() {
     each_database(async |store| {
@@ -154,7 +163,7 @@ async fn a_campaign_that_is_halted_stops_soon_and_goes_on_where_it_was() {
         let id = running(&store, plan(200)).await;
         let sending = runner(&store, &world, "a", id);
         let halt = async {
-            sleep(Duration::from_millis(600)).await;
+            until_reached(&world, 20).await;
             store.move_campaign(id, CampaignState::Running, CampaignState::Paused, None).await.unwrap();
         };
         let halted =
@@ -167,7 +176,10 @@ async fn a_campaign_that_is_halted_stops_soon_and_goes_on_where_it_was() {
 
         store.move_campaign(id, CampaignState::Paused, CampaignState::Running, None).await.unwrap();
         let more = runner(&store, &world, "a", id);
-        let _ = tokio::time::timeout(Duration::from_millis(300), more.run()).await;
+        tokio::select! {
+            () = more.run() => {}
+            () = until_reached(&world, reached + 1) => {}
+        }
         assert!(world.reached() > reached);
         assert!(world.posted.lock().unwrap().values().all(|times| *times == 1));
     })
@@ -221,9 +233,9 @@ async fn a_process_that_stops_notes_how_far_it_got_and_lets_go() {
         let tasks = TaskTracker::new();
         tasks.spawn(async move { sending.run().await });
         tasks.close();
-        sleep(Duration::from_millis(300)).await;
+        until_reached(&world, 1).await;
         stop.cancel();
-        tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(10), tasks.wait()).await.unwrap();
         let noted = store.campaign(id).await.unwrap().unwrap().last_user.unwrap();
         assert_eq!(noted.get(), world.reached() as u64);
         assert!(store.lease_campaign(id, lease("b")).await.unwrap().is_some());
