@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use natter_host::testing::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +32,8 @@ pub struct Proxy {
 impl Proxy {
     /// Passes on to `target`, `host:port`.
     pub async fn to(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // It is listened on again after a cut.
+        let listener = TcpListener::bind(("127.0.0.1", free_port())).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (wires, state) = watch::channel(Wires::Whole);
         let mut task = JoinSet::new();

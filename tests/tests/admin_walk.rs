@@ -6,6 +6,7 @@ use std::time::Duration;
 use broker_schemas::admin::{self, CampaignState, Segment};
 use broker_schemas::{List, Role, UserId, announcement, group, message, user};
 use natter_client::{Event, Update};
+use natter_host::testing::free_port;
 use natter_tests::records::{Records, make_accounts};
 use natter_tests::shell::grant_at_console;
 use natter_tests::{ADMIN_EDGE, Person, Platform, Shell, Terminal, befriend, on_both_databases};
@@ -194,13 +195,13 @@ on_both_databases! {
 
         // As the README does it: with a start ahead, it can be paused however few it is for.
         let mut carol = Person::register(&plain, "carol").await;
-        let create = ["campaign", "create", "spring", "it is spring", "--all", "--starts-at", "10s"];
+        let create = ["campaign", "create", "spring", "it is spring", "--all", "--starts-at", "15s"];
         let spring = root.run(&create).await.done()["campaign"].to_string();
         root.run(&["campaign", "start", &spring]).await.done();
         let waiting = root.run(&["campaign", "show", &spring]).await.done();
         assert_eq!((&waiting["state"], &waiting["trouble"]), (&"running".into(), &serde_json::Value::Null));
         root.run(&["campaign", "pause", &spring]).await.done();
-        carol.expect_silence(Duration::from_secs(12)).await;
+        carol.expect_silence(Duration::from_secs(17)).await;
         root.run(&["campaign", "resume", &spring]).await.done();
         assert_eq!(carol.message().await.text, "it is spring");
         let watched = root.start(&["campaign", "watch", &all]).wait_with_output().await.unwrap();
@@ -212,6 +213,7 @@ on_both_databases! {
 on_both_databases! {
     async fn who_watches_a_campaign_goes_on_when_the_edge_is_back(backend: Backend) {
         let mut platform = Platform::distributed(backend).await;
+        platform.set(ADMIN_EDGE, &format!("edge.tcp=127.0.0.1:{}", free_port()));
         let (plain, door) = (platform.tcp().await, platform.start_admin_edge().await);
         drop(Person::register(&plain, "root").await);
         grant_at_console(&platform, "root", Role::Operator).await;
@@ -235,8 +237,6 @@ on_both_databases! {
         };
         let waits = format!("campaign {later} waits for its start");
         says(&waits).await;
-        let same = format!("edge.tcp={}", platform.address_of(ADMIN_EDGE, "tcp").await);
-        platform.set(ADMIN_EDGE, &same);
         platform.kill(ADMIN_EDGE).await;
         says("offline (").await;
         platform.start(ADMIN_EDGE).await;

@@ -517,7 +517,7 @@ on_both_databases! {
             hours: None,
             per_second: Some(per_second),
         };
-        let soon = Timestamp::now().after(Duration::from_secs(3));
+        let soon = Timestamp::now().after(Duration::from_secs(10));
         // One that was paused by an operator, and one that is under way.
         let paused = root.chat.call(&create("paused", 100, Some(soon))).await.unwrap().campaign;
         let running = root.chat.call(&create("running", 2, None)).await.unwrap().campaign;
@@ -540,7 +540,7 @@ on_both_databases! {
         let begun = Instant::now();
         for campaign in [paused, running] {
             while state(campaign).await != CampaignState::Done {
-                assert!(begun.elapsed() < Duration::from_secs(30), "it does not go on");
+                assert!(begun.elapsed() < Duration::from_secs(60), "it does not go on");
                 sleep(Duration::from_millis(100)).await;
             }
         }
@@ -574,7 +574,7 @@ on_both_databases! {
         platform.stop("friend").await;
         let started = Instant::now();
         let phone = Person::sign_in(&address, "alice").await;
-        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
         let Fetched::Unavailable { message, .. } = &phone.session.friends else {
             panic!("{:?}", phone.session.friends);
         };

@@ -63,8 +63,12 @@ on_both_databases! {
         befriend(&mut alice, &mut bob).await;
         let to = bob.user;
         let mut sending = JoinSet::new();
+        let (died, mut has_died) = tokio::sync::oneshot::channel();
         sending.spawn(async move {
             for number in 0..MESSAGES {
+                if number == MESSAGES / 2 {
+                    (&mut has_died).await.unwrap();
+                }
                 alice.send(to, &number.to_string()).await.unwrap();
             }
             alice
@@ -74,6 +78,7 @@ on_both_databases! {
             texts.push(bob.message().await.text);
         }
         platform.kill("edge2").await;
+        died.send(()).unwrap();
         // What was on its way still arrives; then the client knows.
         loop {
             match bob.update().await {

@@ -138,11 +138,11 @@ on_both_databases! {
         let (platform, shell) = moderated(backend).await;
         let place = platform.tcp().await;
         let bob = Person::register(&place, "bob").await;
-        shell.run(&["ban", "bob", "--reason", "calm down", "--for", "2s"]).await.done();
+        shell.run(&["ban", "bob", "--reason", "calm down", "--for", "10s"]).await.done();
         drop(bob);
         let refused = Chat::sign_in(&place, &Person::login("bob"), ChatOptions::default()).await;
         assert!(refused.is_err());
-        sleep(Duration::from_millis(2_200)).await;
+        sleep(Duration::from_millis(10_200)).await;
         drop(Person::sign_in(&place, "bob").await);
     }
 }

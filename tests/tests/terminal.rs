@@ -1,22 +1,10 @@
 //! What the README tells people to type works, in the terminal's client, in one call from a shell, and by hand.
 
-use std::net::TcpListener;
 use std::process::{Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use natter_tests::{Backend, Platform, Terminal, Wire, on_both_databases, program};
 use serde_json::Value;
 use tokio::process::Command;
-
-/// A free port, another one each time. Nobody else takes it meanwhile: `natter up` chooses from 10,000 on, and outgoing connections get
-/// ports from 32,768 on.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let from = 8_000 + u16::try_from(std::process::id() % 1_000).unwrap();
-    let candidates = std::iter::repeat_with(|| from + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
-    let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().expect("a free port")
-}
 
 /// The messages among what was shown.
 fn messages(shown: Vec<String>) -> Vec<String> {
@@ -25,7 +13,7 @@ fn messages(shown: Vec<String>) -> Vec<String> {
 
 on_both_databases! {
     async fn two_people_chat_leave_and_find_everything_when_they_are_back(backend: Backend) {
-        let place = format!("edge.tcp=127.0.0.1:{}", free_port());
+        let place = format!("edge.tcp=127.0.0.1:{}", natter_host::testing::free_port());
         let mut platform = Platform::standalone_with(backend, &[&place]).await;
         let (server, state) = (platform.tcp().await.to_string(), tempfile::tempdir().unwrap());
         let state = state.path();

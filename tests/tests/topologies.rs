@@ -97,7 +97,7 @@ async fn what_dies_at_once_is_given_up_and_does_not_disturb_the_others() {
     std::fs::write(&topology, text.replace("nonsense = 1", "")).unwrap();
     platform.tell(&["reload"]).await.unwrap();
     platform.tell(&["start", "broken"]).await.unwrap();
-    assert_eq!(platform.copy("broken.1").await.state, "ready");
+    until(&platform, "it is ready", async || platform.copy("broken.1").await.state == "ready").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,6 +203,10 @@ async fn is_in_role(platform: &Platform, copy: &str, role: &str) -> bool {
     platform.copy(copy).await.role.as_deref() == Some(role)
 }
 
+async fn until_in_role(platform: &Platform, copy: &str, role: &str) {
+    until(platform, &format!("{copy} is {role}"), async || is_in_role(platform, copy, role).await).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_s_primary_dies_and_its_standby_goes_on_with_all_that_was_acked() {
     let directory = tempfile::tempdir().unwrap();
@@ -211,7 +215,7 @@ async fn the_database_s_primary_dies_and_its_standby_goes_on_with_all_that_was_a
     let load = Load { clients: 16, per_second: 40.0, moves_per_second: 1.0, ..Load::standard(5, addresses) };
     let load = load.start().await;
     sleep(Duration::from_secs(2)).await;
-    assert!(is_in_role(&platform, "postgres.2", "standby, synchronous").await);
+    until_in_role(&platform, "postgres.2", "standby, synchronous").await;
     let primary = platform.copy("postgres.1").await.pid.unwrap();
     // What a server leaves behind when it is killed, if it hung, could go on later, and write.
     let children = std::fs::read_to_string(format!("/proc/{primary}/task/{primary}/children")).unwrap();
@@ -251,8 +255,8 @@ async fn whatever_is_lost_while_all_is_down_the_server_that_has_everything_goes_
     std::fs::remove_dir_all(data.join("postgres.1")).unwrap();
     platform.start("all").await;
     Person::sign_in(&platform.tcp().await, "alice").await;
-    assert!(is_in_role(&platform, "postgres.2", "primary").await);
-    assert!(is_in_role(&platform, "postgres.1", "standby, synchronous").await);
+    until_in_role(&platform, "postgres.2", "primary").await;
+    until_in_role(&platform, "postgres.1", "standby, synchronous").await;
 
     // All ended in the middle of a promotion: it is written down, and nothing else is done. Two servers have a primary's data.
     platform.stop("all").await;
@@ -261,8 +265,8 @@ async fn whatever_is_lost_while_all_is_down_the_server_that_has_everything_goes_
     platform.start("all").await;
     Person::sign_in(&platform.tcp().await, "alice").await;
     assert!(data.join("postgres.2.former").exists(), "nothing starts on what the former primary had");
-    assert!(is_in_role(&platform, "postgres.1", "primary").await);
-    assert!(is_in_role(&platform, "postgres.2", "standby, synchronous").await);
+    until_in_role(&platform, "postgres.1", "primary").await;
+    until_in_role(&platform, "postgres.2", "standby, synchronous").await;
 
     // An older copy was put back as the primary's data: what the standby alone has stays, until a person says what is right.
     platform.stop("all").await;
@@ -280,7 +284,7 @@ async fn whatever_is_lost_while_all_is_down_the_server_that_has_everything_goes_
     std::fs::write(&roles, r#"{"primary":2,"replicated":false}"#).unwrap();
     platform.start("all").await;
     Person::sign_in(&platform.tcp().await, "bob").await;
-    assert!(is_in_role(&platform, "postgres.1", "standby, synchronous").await);
+    until_in_role(&platform, "postgres.1", "standby, synchronous").await;
     let said = platform.tell(&["promote"]).await.unwrap();
     assert!(said.contains("postgres.1 is the primary"), "{said}");
     until(&platform, "the former primary follows", async || {
@@ -315,13 +319,15 @@ async fn a_standby_that_lacks_something_is_not_promoted_in_order_and_the_primary
     let mut alice = Person::register(&platform.tcp().await, "alice").await;
     let mut bob = Person::register(&platform.tcp().await, "bob").await;
     befriend(&mut alice, &mut bob).await;
-    assert!(is_in_role(&platform, "postgres.2", "standby").await);
+    until_in_role(&platform, "postgres.2", "standby").await;
 
     let standby = platform.copy("postgres.2").await.pid.unwrap();
     let children = std::fs::read_to_string(format!("/proc/{standby}/task/{standby}/children")).unwrap();
     let children = children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
-    let receives =
-        |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap().contains("walreceiver");
+    // Those that came to answer one question may be gone.
+    let receives = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("walreceiver"))
+    };
     let receiver = children.into_iter().find(receives).unwrap();
     signal(receiver, "STOP");
     alice.send(bob.user, "only the primary has it").await.unwrap();
@@ -329,8 +335,8 @@ async fn a_standby_that_lacks_something_is_not_promoted_in_order_and_the_primary
     signal(receiver, "CONT");
     let error = promoted.unwrap_err();
     assert!(error.contains("postgres.2 lacks") && error.contains("--now"), "{error}");
-    assert!(is_in_role(&platform, "postgres.1", "primary").await);
-    assert_eq!(platform.copy("postgres.1").await.state, "ready");
+    until_in_role(&platform, "postgres.1", "primary").await;
+    until(&platform, "it goes on", async || platform.copy("postgres.1").await.state == "ready").await;
     Person::register(&platform.tcp().await, "carol").await;
 
     until(&platform, "it is promoted once it follows again", async || {
@@ -381,7 +387,8 @@ async fn a_canary_gets_its_share_and_coming_and_going_costs_no_call() {
     // A reload, and a restart of the others, leave it alone.
     platform.tell(&["reload"]).await.unwrap();
     platform.tell(&["restart", "message.1"]).await.unwrap();
-    assert_eq!(platform.copy("message.canary").await.state, "ready");
+    until(&platform, "the canary stays", async || platform.copy("message.canary").await.state == "ready")
+        .await;
     let said = platform.tell(&["canary", "message", "0"]).await.unwrap();
     assert!(said.ends_with("message.canary removed\n"), "{said}");
     assert!(!pids(&platform).await.contains_key("message.canary"));

@@ -90,7 +90,7 @@ async fn an_edge_that_stops_answering_is_found_out() {
 async fn an_edge_that_answers_pings_is_kept() {
     let edge = FakeEdge::start().await;
     let brief = Duration::from_millis(50);
-    let options = Options { quiet: brief, patience: brief * 10, ..Options::default() };
+    let options = Options { quiet: brief, patience: brief * 100, ..Options::default() };
     let (client, _events) = Client::connect_with(&edge.address, &options).await.unwrap();
     let mut peer = edge.accept().await;
     // `call` answers pings until a call comes, which none does.

@@ -9,7 +9,7 @@ use crate::model::{Answer, Effect, Input, Link, State, update};
 use crate::runner::Runner;
 
 /// How long nothing must have happened, after the last line, before leaving: what was missed is still coming in.
-const QUIET: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Runs until standard input ends (with `stay`: until interrupted), the session is over, or a line says so.
 ///

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use natter_host::testing::free_port;
 use tempfile::TempDir;
 
 use super::Skip;
@@ -166,7 +167,7 @@ impl Postgres {
         let folder = owner.path().join("cluster");
         let bin =
             need("ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1 || dirname $(command -v initdb)")?;
-        let port = free_port().map_err(|error| Skip(error.to_string()))?;
+        let port = free_port();
         let as_other = if need("id -u")? == "0" {
             need(&format!(
                 "chmod 755 {0}; mkdir {1}; chown postgres {1}",
@@ -205,9 +206,4 @@ impl Drop for Postgres {
             eprintln!("the server in {} was not stopped: {error}", self.folder.display());
         }
     }
-}
-
-/// A port that nobody listens on now.
-pub(super) fn free_port() -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

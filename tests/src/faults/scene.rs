@@ -72,9 +72,10 @@ impl Scene {
 
     /// Kills a part, and starts it again as its supervisor would.
     pub(super) async fn kill(&mut self, part: &'static str) {
+        self.platform.kill(part).await;
+        // What was asked until now was under way when it broke.
         self.fault(part);
         self.heal(part);
-        self.platform.kill(part).await;
         self.platform.start(part).await;
     }
 

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use natter_host::testing::free_port;
 use tokio::time::{Instant, sleep};
 
-use super::machine::{Namespace, Postgres, free_port};
+use super::machine::{Namespace, Postgres};
 use super::rows::keep_broker_dead;
 use super::scene::Scene;
 use super::{DESCRIPTORS, Done, Plan, RESIDENT, Skip, Verdict, judge};
@@ -119,10 +120,9 @@ async fn run(backend: Backend, plan: &Plan) -> Result<Done, Skip> {
 
 /// Two copies of everything, and load on both edges.
 async fn start(backend: Backend, plan: &Plan, namespace: Option<&Namespace>) -> Result<Scene, Skip> {
-    let port = || free_port().map_err(|error| Skip(error.to_string()));
-    let settings = format!("edge.tcp=127.0.0.1:{}", port()?);
+    let settings = format!("edge.tcp=127.0.0.1:{}", free_port());
     let mut platform = Platform::distributed_with(backend, &[&settings]).await;
-    let second = format!("exec \"$0\" \"$@\" --set edge.tcp=127.0.0.1:{}", port()?);
+    let second = format!("exec \"$0\" \"$@\" --set edge.tcp=127.0.0.1:{}", free_port());
     platform.wrap("edge2", &["bash", "-c", &second]);
     for copy in COPIES {
         platform.start(copy).await;

@@ -1,7 +1,5 @@
 //! Calls through the edge.
 
-use std::time::Duration;
-
 use broker_schemas::Code;
 use natter_protocol::{ClientFrame, Encoding};
 use tokio::time::Instant;
@@ -41,7 +39,7 @@ async fn calls_are_answered_in_order_before_sign_in_and_as_they_are_ready_after_
     let mut client = Client::tcp(world.tcp, Encoding::Binary).await;
     let order = async |client: &mut Client| {
         for id in 1..=3 {
-            client.begin(id, "user.echo", &echo("", 400 - 100 * u32::try_from(id).unwrap())).await;
+            client.begin(id, "user.echo", &echo("", 2_400 - 800 * u32::try_from(id).unwrap())).await;
         }
         let mut order = Vec::new();
         for _ in 1..=3 {
@@ -68,7 +66,7 @@ async fn a_client_has_so_many_calls_open_and_the_next_ones_wait() {
         assert!(matches!(client.next().await, Said::Ok(..)));
     }
     let took = started.elapsed();
-    assert!(took > Duration::from_millis(600) && took < Duration::from_millis(1_500), "{took:?}");
+    assert!((600..4_000).contains(&took.as_millis()), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +74,7 @@ async fn an_id_that_is_open_is_refused_and_the_open_call_is_still_answered() {
     let world = World::start().await;
     let mut client = Client::tcp(world.tcp, Encoding::Json).await;
     client.login(7, 1).await;
-    client.begin(5, "user.echo", &echo("first", 200)).await;
+    client.begin(5, "user.echo", &echo("first", 2_000)).await;
     assert_eq!(client.call(5, "user.echo", &echo("second", 0)).await, Said::Error(5, Code::Invalid));
     let Said::Ok(5, body) = client.next().await else { panic!("no reply") };
     assert_eq!(client.read::<Echo>(&body).text, "first".try_into().unwrap());

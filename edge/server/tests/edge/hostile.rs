@@ -62,7 +62,7 @@ async fn clients_that_send_a_byte_and_wait_are_cut_while_others_are_served() {
     let started = Instant::now();
     let mut client = Client::tcp(world.tcp, Encoding::Json).await;
     client.login(7, 1).await;
-    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
     for mut idler in idlers {
         assert_eq!(idler.next().await, closing("sign_in_timeout"));
         assert_eq!(idler.next().await, Said::Nothing);
@@ -96,8 +96,15 @@ async fn an_address_has_so_many_connections() {
     assert_eq!(third.next().await, closing("too_many_connections"));
     assert_eq!(third.next().await, Said::Nothing);
     drop(first);
-    sleep(Duration::from_millis(200)).await;
-    Client::tcp(world.tcp, Encoding::Json).await.login(7, 2).await;
+    let begun = Instant::now();
+    loop {
+        let mut next = Client::tcp(world.tcp, Encoding::Json).await;
+        if next.hears_nothing().await {
+            next.login(7, 2).await;
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "the place is not free");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +135,7 @@ async fn a_client_that_does_not_read_is_cut_and_holds_nobody_up() {
             assert!(matches!(other.next().await, Said::Event(..)));
             worst = worst.max(pushed.elapsed());
         }
-        assert!(worst < Duration::from_millis(500), "{worst:?}");
+        assert!(worst < Duration::from_secs(1), "{worst:?}");
         sleep(Duration::from_millis(1_500)).await;
         // What the kernels hold can still be read; then it ends, with a reason if that could still be written.
         let mut read = 0;
@@ -148,7 +155,7 @@ async fn a_client_that_does_not_read_is_cut_and_holds_nobody_up() {
 async fn a_websocket_that_answers_no_ping_is_closed() {
     let world = World::with(|settings| {
         settings.ping_after_ms = 400;
-        settings.pong_within_ms = 600;
+        settings.pong_within_ms = 3_000;
     })
     .await;
     let mut client = Client::websocket(world.http, Encoding::Json).await;
@@ -157,7 +164,7 @@ async fn a_websocket_that_answers_no_ping_is_closed() {
     reader.login(8, 2).await;
     let started = Instant::now();
     // The library answers pings while it reads.
-    while started.elapsed() < Duration::from_millis(2_000) {
+    while started.elapsed() < Duration::from_secs(5) {
         assert!(reader.hears_nothing().await);
     }
     assert_eq!(client.next().await, closing("unresponsive"));

@@ -145,14 +145,13 @@ async fn a_sign_in_that_the_user_module_did_not_sign_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passport_is_renewed_before_it_expires() {
     let world = World::start().await;
-    world.demo.valid_for_ms.store(600, Ordering::SeqCst);
+    world.demo.valid_for_ms.store(3_000, Ordering::SeqCst);
     let mut client = Client::tcp(world.tcp, Encoding::Json).await;
     client.login(7, 1).await;
-    for _ in 0..10 {
+    while world.demo.renewals.load(Ordering::SeqCst) < 2 {
         tokio::time::sleep(Duration::from_millis(150)).await;
         assert!(matches!(client.call(2, "user.whoami", &WhoAmI {}).await, Said::Ok(2, _)));
     }
-    assert!(world.demo.renewals.load(Ordering::SeqCst) >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use broker_schemas::permission::Holder;
 use broker_schemas::subject::{self, Audience};
 use broker_schemas::{ContentType, Delivery, GroupId, UserId};
 use natter_edge::{Edge, Settings};
+use natter_host::testing::free_port;
 use natter_host::{Arguments, Bus, Part, Process, Running, Serving};
 use natter_nats::{Options, PassportKey, Server};
 use serde::Serialize;
@@ -44,7 +45,7 @@ impl World {
 
     pub(crate) async fn with(adapt: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { port: 0, monitoring_port: Some(0), ..Options::default() };
+        let options = Options { port: free_port(), monitoring_port: Some(0), ..Options::default() };
         let files = natter_nats::Bus::create_or_open(&directory.path().join("bus"), &options).unwrap();
         let server = Server::start(&files, None).await.unwrap();
         let set = vec![

@@ -1,6 +1,5 @@
 //! Several servers on one bus, and everything between them and their clients encrypted.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use broker_schemas::UserId;
 use broker_schemas::permission::Holder;
 use broker_schemas::subject::{self, Audience};
 use futures_util::StreamExt;
+use natter_host::testing::free_port;
 use natter_nats::{Bus, Member};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -26,16 +26,11 @@ struct Cluster {
     _dir: TempDir,
 }
 
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 impl Cluster {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bus = Bus::open_secrets(&dir.path().join("it's a \"bus\"")).unwrap();
-        let ports: [u16; 9] = free_ports();
+        let ports: [u16; 9] = std::array::from_fn(|_| free_port());
         let route = |number: usize| format!("127.0.0.1:{}", ports[number * 3 + 2]);
         let members: Vec<Member> = (0..3)
             .map(|number| Member {
@@ -147,7 +142,7 @@ async fn only_a_server_with_a_certificate_joins() {
 /// Whether another server, which lets anybody in, hears what `speaker` says.
 async fn hears(cluster: &Cluster, speaker: &Client, tls: &str, patience: Duration) -> bool {
     let dir = tempfile::tempdir().unwrap();
-    let [port, route]: [u16; 2] = free_ports();
+    let (port, route) = (free_port(), free_port());
     let target = cluster.members[0].route_port;
     let text = format!(
         "listen: \"127.0.0.1:{port}\"\naccounts: {{ NATTER: {{ users: [ {{ user: u, password: p }} ] }} }}\n\

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use broker_schemas::message::Recipient;
 use natter_client::{Chat, ChatOptions, Update};
+use natter_host::testing::free_port;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::machine::{free_port, sh};
+use super::super::machine::sh;
 use super::super::scene::Scene;
 use super::super::{Done, Plan, Skip};
 use crate::history::{Line, Mark, Operation, Step};
 use crate::{Backend, Person, Wire, befriend};
 
 pub(super) async fn dies(backend: Backend, plan: Plan) -> Result<Done, Skip> {
-    let port = free_port().map_err(|error| Skip(error.to_string()))?;
+    let port = free_port();
     let mut scene = Scene::start(backend, &plan, &[&format!("edge.tcp=127.0.0.1:{port}")]).await;
     scene.calm().await;
     for _ in 0..2 {
@@ -36,7 +37,7 @@ pub(super) async fn dies_with_many(backend: Backend, plan: Plan) -> Result<Done,
     if files < CLIENTS + 2_000 {
         return Err(Skip(format!("{files} open files per process are too few for {CLIENTS} clients")));
     }
-    let port = free_port().map_err(|error| Skip(error.to_string()))?;
+    let port = free_port();
     let mut scene = Scene::start(backend, &plan, &[&format!("edge.tcp=127.0.0.1:{port}")]).await;
     let address = scene.platform.tcp().await;
     let signing_in = Instant::now();
