@@ -2,6 +2,8 @@
 
 TOOLS := $(CURDIR)/.tools
 NATS_CLI_VERSION := v0.5.1
+COMPOSE_SPEC_VERSION := v2.16.2
+KUBERNETES_VALIDATE_VERSION := 1.37.0
 # The programs find a fetched nats-server there; scripts find the CLI.
 export PATH := $(TOOLS):$(PATH)
 
@@ -19,7 +21,7 @@ run: nats-server ## Build and start everything that a person needs to chat; stor
 	cargo build --release --package natter
 	@exec ./target/release/natter serve
 
-test: nats-server nats-cli ## Run every test, on real servers and on both databases
+test: nats-server nats-cli deploy-tools ## Run every test, on real servers and on both databases
 	@# First, and by itself: a changed type breaks the build of much else, and only this says what to do.
 	cargo test --package broker-schemas --test lock
 	cargo build --workspace --bins
@@ -91,7 +93,23 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 		GOBIN=$(TOOLS) go install github.com/nats-io/natscli/nats@$(NATS_CLI_VERSION); \
 	else echo "Go is not installed: the tests that need the NATS CLI will say that they were skipped"; fi
 
+# The reference implementation of the Compose specification, which Docker's own plugin is made of, and the schemas of Kubernetes.
+deploy-tools: ## Get what judges the files that `natter deploy` writes, where Go and Python can
+	@if docker compose version >/dev/null 2>&1 || command -v docker-compose compose-spec >/dev/null; then :; \
+	elif command -v go >/dev/null; then \
+		echo "building compose-go for the tests"; \
+		GOBIN=$(TOOLS)/compose-go go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_SPEC_VERSION) && \
+		mv $(TOOLS)/compose-go/cmd $(TOOLS)/compose-spec && rmdir $(TOOLS)/compose-go; \
+	else echo "neither Docker Compose nor Go is installed: the test that needs one will say that it was skipped"; fi
+	@if command -v kubeconform kubernetes-validate >/dev/null; then :; \
+	elif command -v python3 >/dev/null && python3 -m venv $(TOOLS)/python 2>/dev/null; then \
+		echo "getting kubernetes-validate for the tests"; \
+		$(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check \
+			kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION) && \
+		ln -sf python/bin/kubernetes-validate $(TOOLS)/kubernetes-validate; \
+	else echo "Python's venv is not installed: the test that needs kubernetes-validate will say that it was skipped"; fi
+
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data
 
-.PHONY: help run test without-admin lint faults soak topologies releases plans bench modules lock nats-server nats-cli clean-data
+.PHONY: help run test without-admin lint faults soak topologies releases plans bench modules lock nats-server nats-cli deploy-tools clean-data

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use broker_schemas::friend;
 use natter_client::Address;
 use natter_tests::history::{Bounds, Report, check};
 use natter_tests::load::{Load, Running};
@@ -362,6 +363,20 @@ async fn credentials_are_replaced_while_everybody_talks_and_the_former_ones_are_
         assert!(platform.admits(&new).await && !platform.admits(&former).await, "{holder}");
     }
     assert_eq!(pids(&platform).await, before, "without a restart");
+
+    // Passports, too: only who signs them has to be replaced, and everybody else finds the new key.
+    std::fs::remove_file(platform.bus_directory().join("passport.key")).unwrap();
+    platform.tell(&["reload"]).await.unwrap();
+    platform.tell(&["restart", "user"]).await.unwrap();
+    let alice = Person::register(&platform.tcp_of("edge1").await, "alice").await;
+    alice.chat.call(&friend::ListFriends {}).await.unwrap();
+    drop(Person::sign_in(&platform.tcp_of("edge2").await, "alice").await);
+    let now = pids(&platform).await;
+    let replaced: Vec<_> =
+        now.iter().filter(|(copy, pid)| before[*copy] != **pid).map(|(copy, _)| copy).collect();
+    assert_eq!(replaced, ["user.1", "user.2"]);
+    let keys = std::fs::read_to_string(platform.bus_directory().join("passport.pub")).unwrap();
+    assert_eq!(keys.lines().count(), 2);
     let figures = judged(load).await.figures;
     assert_eq!(figures.disconnects, 0, "{figures:?}");
     assert!(platform.tell(&["rotate", "nobody"]).await.unwrap_err().contains("nobody holds a credential"));

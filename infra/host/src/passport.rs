@@ -1,8 +1,9 @@
 //! Verifies passports: who calls is proved by a signature of the user module, not by a peer's word.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use base64::Engine;
@@ -14,13 +15,17 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 /// How many verified passports are remembered, so that the signature is checked once per passport and not per call.
 const REMEMBERED: u64 = 65_536;
 const SIGNATURE_LEN: usize = 64;
+/// How often the file of the keys is read again, at most: whoever likes can show a passport of a key that is nowhere.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longer than any passport; bounds what is decoded and remembered.
 const MAX_HEADER: usize = 1_024;
 
 /// Verifies passports with the public keys of the user module.
 #[derive(Debug)]
 pub struct Verifier {
-    keys: HashMap<u32, [u8; 32]>,
+    keys: RwLock<HashMap<u32, [u8; 32]>>,
+    /// Where a key may have come to since, and when that was last looked at.
+    file: Option<(PathBuf, Mutex<Option<Instant>>)>,
     seen: moka::sync::Cache<Arc<str>, (Identity, Timestamp)>,
 }
 
@@ -28,15 +33,42 @@ impl Verifier {
     /// A verifier that trusts `keys`, by their numbers.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = (u32, [u8; 32])>) -> Self {
-        Self { keys: keys.into_iter().collect(), seen: moka::sync::Cache::new(REMEMBERED) }
+        let keys = RwLock::new(keys.into_iter().collect());
+        Self { keys, file: None, seen: moka::sync::Cache::new(REMEMBERED) }
     }
 
-    /// A verifier that trusts the keys in a file.
+    /// A verifier that trusts the keys in a file, also those that come to it later.
     ///
     /// # Errors
     /// As [`passport_keys`].
     pub fn from_file(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self::new(passport_keys(path)?))
+        Ok(Self { file: Some((path.to_owned(), Mutex::default())), ..Self::new(passport_keys(path)?) })
+    }
+
+    fn key(&self, number: u32) -> Option<[u8; 32]> {
+        let known = || self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&number).copied();
+        known().or_else(|| {
+            self.look_again();
+            known()
+        })
+    }
+
+    /// The user module may have begun to sign with another key.
+    fn look_again(&self) {
+        let Some((path, looked)) = &self.file else { return };
+        let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        *looked = Some(Instant::now());
+        match passport_keys(path) {
+            Ok(keys) => {
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into_iter().collect();
+            }
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "the keys of passports stay as they were")
+            }
+        }
     }
 
     /// Who `header` proves is calling.
@@ -63,7 +95,7 @@ impl Verifier {
     pub fn open(&self, bytes: &[u8]) -> Option<Passport> {
         let (claims, signature) = bytes.split_at_checked(bytes.len().checked_sub(SIGNATURE_LEN)?)?;
         let (passport, rest) = postcard::take_from_bytes::<Passport>(claims).ok()?;
-        let key = self.keys.get(&passport.key)?;
+        let key = self.key(passport.key)?;
         UnparsedPublicKey::new(&ED25519, key).verify(claims, signature).ok()?;
         rest.is_empty().then_some(passport)
     }
@@ -105,7 +137,6 @@ mod tests {
     use super::*;
     use broker_schemas::{List, SessionId, UserId};
     use ring::signature::{Ed25519KeyPair, KeyPair};
-    use std::time::Duration;
 
     fn key(seed: u8) -> Ed25519KeyPair {
         Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
@@ -160,6 +191,27 @@ mod tests {
         }
         assert!(verifier.verify("not base64!").is_err());
         assert!(verifier.verify(&"A".repeat(1 << 20)).is_err());
+    }
+
+    #[test]
+    fn a_key_that_came_to_the_file_since_is_trusted_too() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line =
+            |number: u32, seed| format!("{number} {}\n", STANDARD.encode(key(seed).public_key().as_ref()));
+        std::fs::write(&file, line(1, 1)).unwrap();
+        let verifier = Verifier::from_file(file.path()).unwrap();
+        let of = |number, seed| Verifier::header(&passport(&key(seed), number, soon()));
+        assert!(verifier.verify(&of(1, 1)).is_ok());
+        assert!(verifier.verify(&of(2, 2)).is_err());
+        std::fs::write(&file, line(1, 1) + &line(2, 2)).unwrap();
+        std::thread::sleep(LOOK_EVERY);
+        assert!(verifier.verify(&of(2, 2)).is_ok());
+        assert!(verifier.verify(&of(2, 1)).is_err(), "signed by another than it says");
+        // Damaged, it changes nothing.
+        std::fs::write(&file, "nonsense").unwrap();
+        std::thread::sleep(LOOK_EVERY);
+        assert!(verifier.verify(&of(3, 3)).is_err());
+        assert!(verifier.verify(&of(1, 1)).is_ok());
     }
 
     #[test]

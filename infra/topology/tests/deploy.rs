@@ -88,10 +88,11 @@ fn compose_takes_it() {
             tool("docker", &["compose", "-f", "compose.yaml", "config", "-q"], dir.path())
         } else {
             tool("docker-compose", &["-f", "compose.yaml", "config", "-q"], dir.path())
+                .or_else(|| tool("compose-spec", &["compose.yaml"], dir.path()))
         };
         match judged {
             Some(judged) => assert_eq!(judged.map(|_| ()), Ok(()), "{name}"),
-            None => eprintln!("skipped: docker compose is not installed"),
+            None => eprintln!("skipped: neither docker compose nor compose-spec is installed"),
         }
     }
 }

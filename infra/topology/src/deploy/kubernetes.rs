@@ -105,9 +105,10 @@ fn manifests(topology: &Topology, process: &Process, around: &Surroundings<'_>) 
             "spec": {
                 "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": name },
                 "minReplicas": process.copies, "maxReplicas": most,
+                // Of a core, and not of what is requested: a part does its work in one, mostly.
                 "metrics": [{
                     "type": "Resource",
-                    "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 70 } },
+                    "resource": { "name": "cpu", "target": { "type": "AverageValue", "averageValue": "700m" } },
                 }],
             },
         }));
