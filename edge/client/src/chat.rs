@@ -17,6 +17,10 @@ use crate::inbox::Inbox;
 use crate::receipts;
 use crate::{Address, CallError, Client, Cursor, Draft, Options, SignInError, Updates};
 
+/// When the answer to a send, which the server gives within its deadline, give or take a second, may be lost. Whoever stored the
+/// message knows it by its id.
+const ANSWERED: Duration = message::Send::SPEC.deadline.saturating_add(Duration::from_secs(1));
+
 /// How a [`Chat`] behaves.
 #[derive(Debug, Clone)]
 pub struct ChatOptions {
@@ -156,7 +160,7 @@ impl Chat {
             let failed = match timeout_at(deadline, connected(&mut link)).await {
                 Ok(Ok(client)) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    match client.call_within(&request, left.min(message::Send::SPEC.deadline * 2)).await {
+                    match client.call_within(&request, left.min(ANSWERED)).await {
                         Ok(sent) => return Ok(sent),
                         Err(error) if error.outcome() != Outcome::Rejected => error,
                         // Too fast: the server says when to try again, and so does this.

@@ -151,6 +151,25 @@ async fn a_send_is_repeated_with_the_same_id_until_it_is_answered() {
     assert_eq!(answer, Ok(sent));
 }
 
+/// As when the server of the bus dies over which the answer was to come.
+#[tokio::test]
+async fn a_send_whose_answer_got_lost_is_repeated_on_the_same_connection() {
+    let edge = FakeEdge::start().await;
+    let (chat, _updates, mut peer) = sign_in(&edge, Vec::new()).await;
+    peer.sync(Vec::new(), false).await;
+    let client_id = Uuid::from_u128(9);
+    let sent = Sent { conversation: with(2), seq: entry(2, 1).seq, sent_at: Timestamp(1) };
+    let serve = async {
+        let _lost = peer.expect::<message::Send>().await;
+        let (call, request) = peer.expect::<message::Send>().await;
+        assert_eq!(request.client_id, client_id);
+        peer.ok(&call, &sent).await;
+    };
+    let send = chat.send(Recipient::User(user_id(2)), client_id, "hello", Duration::from_secs(20));
+    let (answer, ()) = tokio::join!(send, serve);
+    assert_eq!(answer, Ok(sent));
+}
+
 #[tokio::test]
 async fn an_outcome_that_was_unknown_once_stays_unknown() {
     let edge = FakeEdge::start().await;
