@@ -30,7 +30,8 @@ test: nats-server nats-cli deploy-tools ## Run every test, on real servers and o
 	NATTER_TEST_WITHOUT=admin cargo test --workspace --test conversation
 
 # Suites of what people do. None of it needs the administration.
-OF_PEOPLE := account conversation groups kicks presence restarts resume rights whole_conversations
+OF_PEOPLE := account clients conversation crowd edge group_outbox groups hostile kicks plans presence restarts resume rights terminal \
+	whole_conversations
 
 without-admin: nats-server ## Run the suites of what people do with the administration down, on both databases
 	cargo build --workspace --bins
@@ -72,9 +73,9 @@ plans: nats-server ## Do random plans to the system and to its model, with seeds
 	cargo build --workspace --bins
 	NATTER_PLANS=$(PLANS) NATTER_PLAN_SEED=$$(date +%s) tests/tools/with-postgres.sh cargo test --package natter-tests --test plans
 
-bench: nats-server ## Measure, and print what docs/FIGURES.md holds
+bench: nats-server ## Measure, and print what docs/FIGURES.md holds; BENCH=crowd for one of calls, copies, crowd, campaign
 	cargo build --release --workspace --bins
-	./target/release/natter-bench
+	tests/tools/with-postgres.sh ./target/release/natter-bench $(BENCH)
 
 modules: ## Build each part into its own small program
 	cargo build --release $(foreach part,user friend group message admin edge,--package natter-$(part))

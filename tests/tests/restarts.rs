@@ -1,4 +1,4 @@
-//! Restarting any module under load loses no call, no message and no connection.
+//! Restarting modules under load loses no call, no message and no connection. `topologies.rs` restarts the others, too.
 
 use std::collections::HashMap;
 use std::sync::Arc;

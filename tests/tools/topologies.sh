@@ -15,7 +15,7 @@ apart=(
     reports_of_one_user_have_a_bound_and_none_is_taken_while_nobody_keeps_them
     rules_hold_in_every_copy_and_while_the_admin_module_is_down
     a_deletion_outlives_the_absence_of_whoever_must_learn_of_it
-    a_campaign_reaches_each_recipient_once_though_its_module_is_killed_twice
+    a_campaign_reaches_each_recipient_once_whatever_is_killed
     who_is_muted_says_nothing_by_names_announcements_invitations_and_requests_either
     an_operator_says_something_to_everyone_and_everyone_hears_it_once
 )

@@ -40,6 +40,7 @@ rows! {
     "module-dies", "3 s", seconds(3), modules::dies;
     "module-dies-second-copy", "3 s", seconds(3), modules::dies_beside_another;
     "death-at-a-point", "delivered in 5 s, once", seconds(5), points::death;
+    "campaign-dies-at-a-point", "each recipient once", seconds(5), points::campaign;
     "zombie", "no seq used twice", None, modules::zombie;
     "broker-dies", "10 s, client sockets stay open", seconds(10), broker::dies;
     "broker-hangs", "retryable errors, no false ack", None, broker::hangs;

@@ -79,8 +79,8 @@ const ROUTES: u16 = 6222;
 const MONITORING: u16 = 8222;
 /// Where `/readyz` answers in a container.
 const HEALTH: u16 = 7669;
-/// Official images, of the lines that the tests run.
-const NATS_IMAGE: &str = "nats:2.14-alpine";
+/// Official images: of the line that the tests run, and of a later one than theirs (15).
+const NATS_IMAGE: &str = "nats:2.15-alpine";
 const POSTGRES_IMAGE: &str = "postgres:17-alpine";
 
 impl Topology {
