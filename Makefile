@@ -95,20 +95,21 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 	else echo "Go is not installed: the tests that need the NATS CLI will say that they were skipped"; fi
 
 # The reference implementation of the Compose specification, which Docker's own plugin is made of, and the schemas of Kubernetes.
+# A test that lacks its judge says that it was skipped.
 deploy-tools: ## Get what judges the files that `natter deploy` writes, where Go and Python can
 	@if docker compose version >/dev/null 2>&1 || command -v docker-compose compose-spec >/dev/null; then :; \
 	elif command -v go >/dev/null; then \
 		echo "building compose-go for the tests"; \
 		GOBIN=$(TOOLS)/compose-go go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_SPEC_VERSION) && \
-		mv $(TOOLS)/compose-go/cmd $(TOOLS)/compose-spec && rmdir $(TOOLS)/compose-go; \
-	else echo "neither Docker Compose nor Go is installed: the test that needs one will say that it was skipped"; fi
+		mv $(TOOLS)/compose-go/cmd $(TOOLS)/compose-spec && rmdir $(TOOLS)/compose-go || echo "compose-go is not to be had"; \
+	else echo "neither Docker Compose nor Go is installed"; fi
 	@if command -v kubeconform kubernetes-validate >/dev/null; then :; \
-	elif command -v python3 >/dev/null && python3 -m venv $(TOOLS)/python 2>/dev/null; then \
+	elif command -v python3 >/dev/null; then \
 		echo "getting kubernetes-validate for the tests"; \
-		$(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check \
+		python3 -m venv $(TOOLS)/python && $(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check \
 			kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION) && \
-		ln -sf python/bin/kubernetes-validate $(TOOLS)/kubernetes-validate; \
-	else echo "Python's venv is not installed: the test that needs kubernetes-validate will say that it was skipped"; fi
+		ln -sf python/bin/kubernetes-validate $(TOOLS)/kubernetes-validate || echo "kubernetes-validate is not to be had"; \
+	else echo "neither kubeconform nor Python is installed"; fi
 
 clean-data: ## Forget every user and message of this checkout's ./data
 	rm -rf data

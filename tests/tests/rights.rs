@@ -4,10 +4,12 @@
 use broker_schemas::group::{self, Admission, Group};
 use broker_schemas::message::{self, Message, Recipient};
 use broker_schemas::rights::{self, Role, Standing, Verdict};
-use broker_schemas::{Code, Conversation, Exposure, GroupId, MethodSpec, Repeat, Seq, Timestamp, UserId};
+use broker_schemas::{
+    Access, Code, Conversation, Exposure, GroupId, MethodSpec, Repeat, Seq, Timestamp, UserId,
+};
 use futures_util::future::join_all;
 use natter_tests::device::{Connection, Device, Refusal};
-use natter_tests::{Backend, Platform, is_left_out, on_both_databases};
+use natter_tests::{Backend, Platform, Wire, is_left_out, on_both_databases};
 use serde_json::{Value, json};
 
 /// Who tries, in the order of the columns in the issue.
@@ -492,4 +494,29 @@ on_both_databases! {
         owner.call(&recall(Caller::Administrator)).await.unwrap_err();
         owner.call(&recall(Caller::Member)).await.unwrap();
     }
+}
+
+/// Of every service, by the contract: what is added for anyone at all has to be added here.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_signed_in_may_call_these_methods_and_no_other_one() {
+    let platform = Platform::standalone(Backend::Sqlite).await;
+    let mut wire = Wire::connect(&platform.address("tcp").await).await;
+    let mut for_anyone = Vec::new();
+    let methods = broker_schemas::SERVICES.iter().flat_map(|service| service.methods);
+    let from_without = methods.filter(|method| method.exposures != [Exposure::Internal]);
+    for (id, method) in (1..).zip(from_without) {
+        let name = format!("{}.{}", method.service, method.called);
+        let answer = wire.call(id, &name, json!({})).await;
+        let code = answer["error"]["code"].as_str().unwrap_or_else(|| panic!("{name}: {answer}"));
+        match (method.access, code) {
+            (Access::Anyone, "invalid") => for_anyone.push(name),
+            (Access::Anyone, _) => panic!("{name}: {answer}"),
+            (_, "unauthenticated") => {}
+            // An edge that is not for staff.
+            (_, "forbidden") if !method.exposures.contains(&Exposure::Client) => {}
+            _ => panic!("{name}: {answer}"),
+        }
+    }
+    for_anyone.sort();
+    assert_eq!(for_anyone, ["user.login", "user.register", "user.resume"]);
 }

@@ -1,12 +1,12 @@
 //! For tests of modules: a module's tables in every database that there is, each test with its own. And for all that start
 //! processes: ports, and signals.
 
-use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use broker_schemas::admin::{Applies, Rule, RuleBook, Then};
 use broker_schemas::{List, Text};
 use tempfile::TempDir;
 

@@ -158,22 +158,27 @@ pub(super) struct Postgres {
     folder: PathBuf,
     control: String,
     pub(super) url: String,
-    _owner: TempDir,
+    _owner: Option<TempDir>,
 }
 
 impl Postgres {
     pub(super) fn start() -> Result<Self, Skip> {
         let owner = tempfile::tempdir().map_err(|error| Skip(error.to_string()))?;
         let folder = owner.path().join("cluster");
+        Self::start_in(folder, Some(owner))
+    }
+
+    /// The same, with all its files on that disk.
+    pub(super) fn start_on(disk: &SmallDisk) -> Result<Self, Skip> {
+        Self::start_in(disk.path().join("cluster"), None)
+    }
+
+    fn start_in(folder: PathBuf, owner: Option<TempDir>) -> Result<Self, Skip> {
         let bin =
             need("ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1 || dirname $(command -v initdb)")?;
         let port = free_port();
         let as_other = if need("id -u")? == "0" {
-            need(&format!(
-                "chmod 755 {0}; mkdir {1}; chown postgres {1}",
-                owner.path().display(),
-                folder.display()
-            ))?;
+            need(&format!("mkdir {0}; chmod 755 {0}/..; chown postgres {0}", folder.display()))?;
             "setpriv --reuid postgres --regid $(id -g postgres) --clear-groups"
         } else {
             need(&format!("mkdir {}", folder.display()))?;
@@ -186,12 +191,18 @@ impl Postgres {
             folder.join("log").display()
         );
         need(&format!(
-            "cd /; {as_other} {bin}/initdb -D {} -U natter --auth=trust -E UTF8 --locale=C >/dev/null
+            "cd /; {as_other} {bin}/initdb -D {} -U natter --auth=trust -E UTF8 --locale=C --wal-segsize=1 >/dev/null
              {control} start >/dev/null 2>&1 </dev/null
              {as_other} {bin}/createdb -h 127.0.0.1 -p {port} -U natter natter",
             data.display()
         ))?;
         Ok(Self { folder, control, url: format!("postgres://natter@127.0.0.1:{port}/natter"), _owner: owner })
+    }
+
+    /// Starts it again, if it gave up.
+    pub(super) fn revive(&self) -> Result<(), Skip> {
+        let Self { control, .. } = self;
+        need(&format!("{control} status >/dev/null || {control} start >/dev/null 2>&1 </dev/null")).map(drop)
     }
 
     /// Restarts it as a crash would.

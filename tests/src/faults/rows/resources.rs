@@ -13,12 +13,18 @@ use super::super::{Done, Plan, Skip};
 use crate::{Backend, Person, Platform, Wire, befriend};
 
 pub(super) async fn disk_full(backend: Backend, plan: Plan) -> Result<Done, Skip> {
-    if backend != Backend::Sqlite {
-        return Err(Skip("the disk of a PostgreSQL server is its operator's; see database-restarts".into()));
-    }
-    let disk = SmallDisk::new(24)?;
-    let url = format!("database.url=sqlite:{}", disk.path().display());
-    let scene = Scene::start(backend, &plan, &[&url]).await;
+    // What a new server writes before anybody asks for anything, and some more.
+    let (disk, server) = if backend == Backend::Sqlite {
+        (SmallDisk::new(24)?, None)
+    } else {
+        let disk = SmallDisk::new(160)?;
+        let server = Postgres::start_on(&disk)?;
+        (disk, Some(server))
+    };
+    let url = server
+        .as_ref()
+        .map_or_else(|| format!("sqlite:{}", disk.path().display()), |server| server.url.clone());
+    let scene = Scene::start(backend, &plan, &[&format!("database.url={url}")]).await;
     scene.calm().await;
     scene.fault("the disk is full");
     disk.fill();
@@ -26,12 +32,15 @@ pub(super) async fn disk_full(backend: Backend, plan: Plan) -> Result<Done, Skip
     let before = scene.recorder().acked();
     sleep(Duration::from_secs(6)).await;
     let during = scene.recorder().acked() - before;
-    let grown = disk.grow(128);
+    // A server that could not write its log ends; whoever gives it room starts it.
+    let revive = |server: &Postgres| tokio::task::block_in_place(|| server.revive());
+    let grown = disk.grow(512).and_then(|()| server.as_ref().map_or(Ok(()), revive));
     scene.heal("the disk has grown");
     sleep(plan.time() / 2).await;
     let mut done = scene.finish(&plan).await;
     done.not_done(grown);
     done.measured.push(format!("{during} acked while full"));
+    drop(server);
     Ok(done)
 }
 
