@@ -97,13 +97,13 @@ nats-cli: ## Get the NATS CLI into ./.tools, where Go can build it
 # The reference implementation of the Compose specification, which Docker's own plugin is made of, and the schemas of Kubernetes.
 # A test that lacks its judge says that it was skipped.
 deploy-tools: ## Get what judges the files that `natter deploy` writes, where Go and Python can
-	@if docker compose version >/dev/null 2>&1 || command -v docker-compose compose-spec >/dev/null; then :; \
+	@if { docker compose version || command -v docker-compose || command -v compose-spec; } >/dev/null 2>&1; then :; \
 	elif command -v go >/dev/null; then \
 		echo "building compose-go for the tests"; \
 		GOBIN=$(TOOLS)/compose-go go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_SPEC_VERSION) && \
 		mv $(TOOLS)/compose-go/cmd $(TOOLS)/compose-spec && rmdir $(TOOLS)/compose-go || echo "compose-go is not to be had"; \
 	else echo "neither Docker Compose nor Go is installed"; fi
-	@if command -v kubeconform kubernetes-validate >/dev/null; then :; \
+	@if { command -v kubeconform || command -v kubernetes-validate; } >/dev/null; then :; \
 	elif command -v python3 >/dev/null; then \
 		echo "getting kubernetes-validate for the tests"; \
 		python3 -m venv $(TOOLS)/python && $(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check \
