@@ -12,7 +12,7 @@ export PATH := $(TOOLS):$(PATH)
 PLANS := 100
 
 # Most tests wait for what they started most of the time.
-export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
+export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(nproc 2>/dev/null || echo 2))))
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
