@@ -35,8 +35,6 @@ pub struct Plan {
     pub clients: usize,
     /// Without waiting for the standby of the database: to see what that costs.
     pub asynchronous: bool,
-    /// How many times a row's bound a recovery may take: one, unless programs are not optimised and the machine has other work.
-    pub slack: u32,
     /// Where histories are kept; only those with violations, in the system's temporary directory, when absent.
     pub keep: Option<PathBuf>,
 }
@@ -45,7 +43,7 @@ impl Plan {
     /// The stated load: 40 clients in 10 pairs and 10 groups of 8, 200 sends per second.
     #[must_use]
     pub const fn standard(seed: u64, seconds: u64) -> Self {
-        Self { seed, seconds, per_second: 200.0, clients: 40, asynchronous: false, slack: 1, keep: None }
+        Self { seed, seconds, per_second: 200.0, clients: 40, asynchronous: false, keep: None }
     }
 
     const fn time(&self) -> Duration {
@@ -145,7 +143,7 @@ impl Row {
         match task.join_next().await {
             Some(Ok(Ok(done))) => {
                 let bounds = Bounds {
-                    recovery: self.recovery.map(|bound| bound * plan.slack),
+                    recovery: self.recovery,
                     resident: Some(RESIDENT),
                     descriptors: Some(done.descriptors.unwrap_or(DESCRIPTORS)),
                     growth: None,

@@ -11,7 +11,7 @@ const SECONDS: u64 = 8;
 
 /// Half of the stated load: the rest of the tests run beside it.
 fn plan() -> Plan {
-    Plan { per_second: 100.0, clients: 20, slack: 3, ..Plan::standard(SEED, SECONDS) }
+    Plan { per_second: 100.0, clients: 20, ..Plan::standard(SEED, SECONDS) }
 }
 
 /// What the clients of a row logged; fails when the row was violated.

@@ -262,7 +262,7 @@ mod tests {
             stay.wait();
             let grown = resident().saturating_sub(before) / 1024;
             stay.wait();
-            assert!(grown < 150, "{grown} MiB more after 48 hashes on 16 threads");
+            assert!(grown < 40, "{grown} MiB more after 48 hashes on 16 threads");
         });
         assert_eq!(hasher.idle.lock().unwrap().len(), 1);
     }

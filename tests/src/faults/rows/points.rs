@@ -14,10 +14,11 @@ use crate::records::{Records, make_accounts};
 use crate::shell::grant_at_console;
 use crate::{Backend, Person};
 
-/// Which part dies where, and how often it passes the point before that: in the middle of the load, not with its first batch.
-/// The programs know these names only if they were built with failpoints.
+/// Which part dies where, and how often it passes the point before that. The programs know these names only if they were built
+/// with failpoints.
 type Point = (&'static str, &'static str, u32);
 
+/// In the middle of the load, not with its first batch.
 const POINTS: &[Point] = &[
     ("message", "message.send.before_commit", 100),
     ("message", "message.send.after_commit", 100),
